@@ -1,0 +1,151 @@
+//! The configuration, checked and complete: every default filled in, every name resolved.
+//!
+//! `load` reads the file and the environment into this; nothing else makes one, except `demo` and
+//! tests.
+
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Duration;
+
+use crate::domain::Engine;
+use crate::secret::Secret;
+
+/// Everything that `run` needs to know, apart from its flags.
+#[derive(Clone, Debug)]
+pub struct Config {
+    /// Accounts by name.
+    pub accounts: BTreeMap<Arc<str>, Account>,
+    /// How polls go.
+    pub polling: Polling,
+    /// Instances to poll.
+    pub instances: Vec<Instance>,
+}
+
+/// An Alibaba Cloud account and how to talk to its endpoints.
+#[derive(Clone, Debug)]
+pub struct Account {
+    /// Where the keys come from.
+    pub credentials: CredentialsSource,
+    /// API budget of the whole account, in calls per second; more than 0.
+    pub requests_per_second: f64,
+    /// Which endpoint a region ID stands for.
+    pub network: Network,
+    /// Overrides of endpoints.
+    pub endpoints: Endpoints,
+    /// Whether an endpoint override may be plain HTTP on another host than loopback.
+    pub allow_http: bool,
+    /// PEM file with further certificate authorities for the endpoints.
+    pub ca_file: Option<PathBuf>,
+}
+
+/// Where an account's keys come from.
+#[derive(Clone, Debug)]
+pub enum CredentialsSource {
+    /// The default chain: the environment's keys.
+    Default,
+    /// Keys that the configuration holds or names a file for.
+    AccessKey {
+        /// `access_key_id`
+        access_key_id: String,
+        /// `access_key_secret`, or where to read it.
+        access_key_secret: SecretSource,
+    },
+}
+
+/// A secret, or the file it stands in.
+#[derive(Clone, Debug)]
+pub enum SecretSource {
+    /// The secret itself.
+    Inline(Secret),
+    /// A file that holds the secret and perhaps a line end; read when the account starts.
+    File(PathBuf),
+}
+
+/// Which endpoint a region ID stands for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, serde::Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Network {
+    /// Reached over the internet.
+    Public,
+    /// Reached from inside a VPC.
+    Vpc,
+}
+
+/// Base URLs that replace the built-in endpoints.
+#[derive(Clone, Debug, Default)]
+pub struct Endpoints {
+    /// Of ApsaraDB RDS, such as `https://rds.aliyuncs.com`.
+    pub rds: Option<String>,
+}
+
+/// How polls go.
+#[derive(Clone, Debug)]
+pub struct Polling {
+    /// Window of the deep walk.
+    pub deep_lookback: Duration,
+    /// Time between deep walks.
+    pub deep_interval: Duration,
+    /// How long a task that ended outside the window stays visible.
+    pub final_retention: Duration,
+    /// Tasks asked for in one call: 30, 50 or 100.
+    pub page_size: u32,
+    /// Walks in flight, per account.
+    pub concurrency: usize,
+    /// Deadline of one API call.
+    pub request_timeout: Duration,
+    /// Age at which an unreachable instance's tasks are withdrawn.
+    pub stale_after: Duration,
+}
+
+/// An instance to poll, with the defaults of `polling` filled in.
+#[derive(Clone, Debug)]
+pub struct Instance {
+    /// Instance ID.
+    pub id: Arc<str>,
+    /// Region ID.
+    pub region: Arc<str>,
+    /// Its engine.
+    pub engine: Engine,
+    /// Name of its account.
+    pub account: Arc<str>,
+    /// Name for people; may be empty.
+    pub name: Arc<str>,
+    /// Time between polls while a task is not final.
+    pub interval: Duration,
+    /// Time between polls otherwise.
+    pub idle_interval: Duration,
+    /// Window of the regular walk.
+    pub lookback: Duration,
+}
+
+impl Default for Account {
+    fn default() -> Self {
+        Self {
+            credentials: CredentialsSource::Default,
+            requests_per_second: 5.0,
+            network: Network::Public,
+            endpoints: Endpoints::default(),
+            allow_http: false,
+            ca_file: None,
+        }
+    }
+}
+
+impl Default for Polling {
+    fn default() -> Self {
+        Self {
+            deep_lookback: days(365),
+            deep_interval: days(1),
+            final_retention: days(1),
+            page_size: 100,
+            concurrency: 16,
+            request_timeout: Duration::from_secs(10),
+            stale_after: Duration::from_secs(15 * 60),
+        }
+    }
+}
+
+const fn days(n: u64) -> Duration {
+    Duration::from_secs(n * 86_400)
+}

@@ -1,0 +1,254 @@
+//! What the exporter talks about: instances and their migration tasks, in the API's own words.
+
+use std::collections::BTreeSet;
+use std::fmt;
+use std::sync::{Arc, LazyLock, PoisonError, RwLock};
+
+use serde::{Deserialize, Serialize};
+
+/// The API's operation for migration tasks, in the spelling of its reference.
+pub const LIST_IMPORTS: &str = "DescibeImportsFromDatabase";
+
+/// Identifies an instance: the labels every per-instance series carries.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct InstanceKey {
+    /// Name of the account in the configuration.
+    pub account: Arc<str>,
+    /// Region ID, such as `cn-hangzhou`.
+    pub region_id: Arc<str>,
+    /// Instance ID, such as `rm-bp1xxxxxxxxxxxxx`.
+    pub db_instance_id: Arc<str>,
+}
+
+impl fmt::Display for InstanceKey {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}/{}/{}", self.account, self.region_id, self.db_instance_id)
+    }
+}
+
+/// Database engines that the operation knows.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+pub enum Engine {
+    /// MySQL.
+    MySQL,
+    /// SQL Server.
+    SQLServer,
+}
+
+impl Engine {
+    /// The API's spelling.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::MySQL => "MySQL",
+            Self::SQLServer => "SQLServer",
+        }
+    }
+}
+
+impl fmt::Display for Engine {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.as_str())
+    }
+}
+
+/// Number of a migration task. The reference says 32 bits; nothing here depends on it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct ImportId(pub u64);
+
+impl fmt::Display for ImportId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.fmt(f)
+    }
+}
+
+/// How many distinct undocumented words the process keeps; a garbled API must not fill memory.
+const MAX_UNKNOWN_WORDS: usize = 1_000;
+/// Longest undocumented word that can be a label.
+const MAX_WORD_LENGTH: usize = 64;
+
+/// Undocumented words live as long as the process: statuses and types are compared and copied at
+/// every poll, and the API has a handful of them at most.
+static UNKNOWN_WORDS: LazyLock<RwLock<BTreeSet<&'static str>>> = LazyLock::new(RwLock::default);
+
+fn intern(word: &str) -> Option<&'static str> {
+    if word.is_empty() || word.len() > MAX_WORD_LENGTH {
+        return None;
+    }
+    let known = UNKNOWN_WORDS.read().unwrap_or_else(PoisonError::into_inner).get(word).copied();
+    known.or_else(|| {
+        let mut words = UNKNOWN_WORDS.write().unwrap_or_else(PoisonError::into_inner);
+        if words.len() >= MAX_UNKNOWN_WORDS {
+            return None;
+        }
+        let word: &'static str = Box::leak(Box::from(word));
+        words.insert(word);
+        Some(word)
+    })
+}
+
+/// Status of a migration task (`ImportDataStatus`). An undocumented one keeps its spelling.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct TaskStatus(&'static str);
+
+impl TaskStatus {
+    /// The migration task has not started.
+    pub const NOT_START: Self = Self("NotStart");
+    /// Full data is being exported.
+    pub const FULL_EXPORTING: Self = Self("FullExporting");
+    /// Full data is being imported.
+    pub const FULL_IMPORTING: Self = Self("FullImporting");
+    /// The task waits to synchronise incremental data.
+    pub const INCREMENTAL_WAITING: Self = Self("IncrementalWaiting");
+    /// Incremental data is being synchronised.
+    pub const INCREMENTAL_IMPORTING: Self = Self("IncrementalImporting");
+    /// Synchronisation has been stopped.
+    pub const STOP_SYNCING: Self = Self("StopSyncing");
+    /// The task is being cancelled.
+    pub const CANCELING: Self = Self("Canceling");
+    /// The task was cancelled.
+    pub const CANCELED: Self = Self("Canceled");
+    /// The task succeeded.
+    pub const SUCCESS: Self = Self("Success");
+    /// The task failed.
+    pub const FAILED: Self = Self("Failed");
+
+    /// Every documented status, in the order of their names.
+    pub const DOCUMENTED: [Self; 10] = [
+        Self::CANCELED,
+        Self::CANCELING,
+        Self::FAILED,
+        Self::FULL_EXPORTING,
+        Self::FULL_IMPORTING,
+        Self::INCREMENTAL_IMPORTING,
+        Self::INCREMENTAL_WAITING,
+        Self::NOT_START,
+        Self::STOP_SYNCING,
+        Self::SUCCESS,
+    ];
+
+    /// The status that the API spells `word`; `None` for a word that cannot be a label.
+    pub fn parse(word: &str) -> Option<Self> {
+        let documented = Self::DOCUMENTED.into_iter().find(|status| status.0 == word);
+        documented.or_else(|| intern(word).map(Self))
+    }
+
+    /// The API's spelling.
+    pub fn as_str(self) -> &'static str {
+        self.0
+    }
+
+    /// Whether the reference knows it.
+    pub fn is_documented(self) -> bool {
+        Self::DOCUMENTED.contains(&self)
+    }
+
+    /// Whether nothing more will happen to the task. An undocumented status is not final: it is
+    /// watched until the API says a word that we know.
+    pub fn is_final(self) -> bool {
+        [Self::SUCCESS, Self::FAILED, Self::CANCELED, Self::STOP_SYNCING].contains(&self)
+    }
+
+    /// Whether `IncrementalImportingTime` is the task's position while it is in this status.
+    pub fn is_incremental(self) -> bool {
+        [Self::INCREMENTAL_WAITING, Self::INCREMENTAL_IMPORTING].contains(&self)
+    }
+}
+
+impl fmt::Display for TaskStatus {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.0)
+    }
+}
+
+/// Type of a migration task (`ImportDataType`). An undocumented one keeps its spelling.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct TaskType(&'static str);
+
+impl TaskType {
+    /// Migrates what is there, once.
+    pub const FULL: Self = Self("Full");
+    /// Goes on to follow changes.
+    pub const INCREMENTAL: Self = Self("Incremental");
+
+    /// Every documented type, in the order of their names.
+    pub const DOCUMENTED: [Self; 2] = [Self::FULL, Self::INCREMENTAL];
+
+    /// The type that the API spells `word`; `None` for a word that cannot be a label.
+    pub fn parse(word: &str) -> Option<Self> {
+        let documented = Self::DOCUMENTED.into_iter().find(|kind| kind.0 == word);
+        documented.or_else(|| intern(word).map(Self))
+    }
+
+    /// The API's spelling.
+    pub fn as_str(self) -> &'static str {
+        self.0
+    }
+
+    /// Whether the reference knows it.
+    pub fn is_documented(self) -> bool {
+        Self::DOCUMENTED.contains(&self)
+    }
+}
+
+impl fmt::Display for TaskType {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.0)
+    }
+}
+
+/// What one answer said of one migration task.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Task {
+    /// The task's number, unique within its instance.
+    pub import_id: ImportId,
+    /// Full or incremental.
+    pub kind: TaskType,
+    /// Where it stood.
+    pub status: TaskStatus,
+    /// How far incremental synchronisation had come. `None` unless the task is incremental, in a
+    /// status that has a position, and the API gave a time that makes sense.
+    pub position: Option<Position>,
+}
+
+/// How far an incremental task had come, and how far behind it was when the API said so.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Position {
+    /// `IncrementalImportingTime` in Unix seconds.
+    pub unix_seconds: u32,
+    /// Seconds between the position and the answer's time; 0 when the position is ahead of it.
+    pub lag_seconds: u32,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_undocumented_word_passes_through_as_it_is() {
+        let status = TaskStatus::parse("PausedByOperator").unwrap();
+
+        assert_eq!(status.as_str(), "PausedByOperator");
+        assert_eq!(status, TaskStatus::parse("PausedByOperator").unwrap());
+        assert!(!status.is_documented());
+        assert!(!status.is_final());
+    }
+
+    #[test]
+    fn a_word_that_cannot_be_a_label_is_refused() {
+        assert_eq!(TaskStatus::parse(""), None);
+        assert_eq!(TaskType::parse(&"x".repeat(MAX_WORD_LENGTH + 1)), None);
+    }
+
+    #[test]
+    fn documented_words_stand_in_the_order_of_their_names() {
+        assert!(TaskStatus::DOCUMENTED.is_sorted());
+        assert!(TaskType::DOCUMENTED.is_sorted());
+    }
+
+    #[test]
+    fn exactly_four_documented_statuses_are_final() {
+        let of_final = TaskStatus::DOCUMENTED.into_iter().filter(|status| status.is_final());
+        let names: Vec<_> = of_final.map(TaskStatus::as_str).collect();
+        assert_eq!(names, ["Canceled", "Failed", "StopSyncing", "Success"]);
+    }
+}

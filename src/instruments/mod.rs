@@ -1,0 +1,219 @@
+//! The exporter's metrics about itself: what the other rooms report to, on a registry of its own.
+
+pub mod catalog;
+
+use std::time::Duration;
+
+use prometheus::core::Collector;
+use prometheus::process_collector::ProcessCollector;
+use prometheus::proto::MetricFamily;
+use prometheus::{
+    GaugeVec, HistogramOpts, HistogramVec, IntCounterVec, IntGaugeVec, Opts, Registry,
+};
+
+use crate::domain::LIST_IMPORTS;
+
+use catalog::Family;
+
+/// Seconds; API answers take between a few milliseconds and the request timeout.
+const API_BUCKETS: &[f64] = &[0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0];
+/// Seconds; a poll that starts within one is on time.
+const DELAY_BUCKETS: &[f64] = &[0.1, 1.0, 5.0, 15.0, 60.0, 300.0, 900.0];
+/// Seconds; pages are made from memory.
+const HTTP_BUCKETS: &[f64] = &[0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 1.0];
+
+/// Counts and measures what the exporter does. Cheap to clone; clones count together.
+#[derive(Clone, Debug)]
+pub struct Instruments {
+    registry: Registry,
+    api_budget: GaugeVec,
+    api_request_duration: HistogramVec,
+    api_request_failures: IntCounterVec,
+    api_requests: IntCounterVec,
+    api_throttled: IntCounterVec,
+    clock_skew: GaugeVec,
+    http_request_duration: HistogramVec,
+    http_requests: IntCounterVec,
+    schedule_delay: HistogramVec,
+    unknown_values: IntCounterVec,
+    walk_failures: IntCounterVec,
+    walk_restarts: IntCounterVec,
+    walks: IntCounterVec,
+}
+
+/// The account and region that a count belongs to; the region is empty where a call has none.
+#[derive(Clone, Copy, Debug)]
+pub struct Scope<'a> {
+    /// Account name.
+    pub account: &'a str,
+    /// Region ID.
+    pub region_id: &'a str,
+}
+
+impl Instruments {
+    /// Registers every family that is not made from the store.
+    ///
+    /// # Errors
+    ///
+    /// When the catalog names a family twice or gives one an illegal name.
+    pub fn new() -> Result<Self, prometheus::Error> {
+        let registry = Registry::new();
+        let instruments = Self {
+            api_budget: gauge(&registry, catalog::API_BUDGET)?,
+            api_request_duration: histogram(&registry, catalog::API_REQUEST_DURATION, API_BUCKETS)?,
+            api_request_failures: counter(&registry, catalog::API_REQUEST_FAILURES)?,
+            api_requests: counter(&registry, catalog::API_REQUESTS)?,
+            api_throttled: counter(&registry, catalog::API_THROTTLED)?,
+            clock_skew: gauge(&registry, catalog::CLOCK_SKEW)?,
+            http_request_duration: histogram(
+                &registry,
+                catalog::HTTP_REQUEST_DURATION,
+                HTTP_BUCKETS,
+            )?,
+            http_requests: counter(&registry, catalog::HTTP_REQUESTS)?,
+            schedule_delay: histogram(&registry, catalog::SCHEDULE_DELAY, DELAY_BUCKETS)?,
+            unknown_values: counter(&registry, catalog::UNKNOWN_VALUES)?,
+            walk_failures: counter(&registry, catalog::WALK_FAILURES)?,
+            walk_restarts: counter(&registry, catalog::WALK_RESTARTS)?,
+            walks: counter(&registry, catalog::WALKS)?,
+            registry,
+        };
+        let build_info = IntGaugeVec::new(opts(catalog::BUILD_INFO), catalog::BUILD_INFO.labels)?;
+        build_info.with_label_values(&[BUILD.revision, BUILD.rustc, BUILD.version]).set(1);
+        instruments.registry.register(Box::new(build_info))?;
+        instruments.registry.register(Box::new(ProcessCollector::for_self()))?;
+        // A family without labels has one series, there from the first scrape on.
+        let _ = instruments.schedule_delay.with_label_values::<&str>(&[]);
+        Ok(instruments)
+    }
+
+    /// The current value of every family registered here, sorted by name.
+    pub fn gather(&self) -> Vec<MetricFamily> {
+        self.registry.gather()
+    }
+
+    /// Makes the counters of an account and region exist at 0, so that their first increase shows.
+    pub fn announce(&self, scope: Scope<'_>, rate: f64) {
+        let Scope { account, region_id } = scope;
+        self.api_requests.with_label_values(&[account, LIST_IMPORTS, region_id]);
+        self.api_throttled.with_label_values(&[account]);
+        self.walks.with_label_values(&[account, region_id]);
+        for reason in ["count", "duplicate", "page_number", "total_changed"] {
+            self.walk_restarts.with_label_values(&[account, reason, region_id]);
+        }
+        for field in ["ImportDataStatus", "ImportDataType", "IncrementalImportingTime"] {
+            self.unknown_values.with_label_values(&[field]);
+        }
+        self.budget(account, rate);
+    }
+
+    /// An API request was sent; `failure` is the code of its error, if it failed.
+    pub fn api_request(
+        &self,
+        scope: Scope<'_>,
+        action: &str,
+        took: Duration,
+        failure: Option<&str>,
+    ) {
+        let Scope { account, region_id } = scope;
+        self.api_requests.with_label_values(&[account, action, region_id]).inc();
+        self.api_request_duration
+            .with_label_values(&[account, action, region_id])
+            .observe(took.as_secs_f64());
+        if let Some(code) = failure {
+            self.api_request_failures.with_label_values(&[account, action, code, region_id]).inc();
+        }
+    }
+
+    /// An API request was answered by throttling.
+    pub fn throttled(&self, account: &str) {
+        self.api_throttled.with_label_values(&[account]).inc();
+    }
+
+    /// The account's API call rate now in force, per second.
+    pub fn budget(&self, account: &str, rate: f64) {
+        self.api_budget.with_label_values(&[account]).set(rate);
+    }
+
+    /// This machine's clock minus the API's, in seconds.
+    pub fn clock_skew(&self, scope: Scope<'_>, seconds: f64) {
+        self.clock_skew.with_label_values(&[scope.account, scope.region_id]).set(seconds);
+    }
+
+    /// A value that the API's reference does not know was read.
+    pub fn unknown_value(&self, field: &str) {
+        self.unknown_values.with_label_values(&[field]).inc();
+    }
+
+    /// A walk ended; `failure` is the code of the error that ended it.
+    pub fn walk(&self, scope: Scope<'_>, failure: Option<&str>) {
+        let Scope { account, region_id } = scope;
+        self.walks.with_label_values(&[account, region_id]).inc();
+        if let Some(code) = failure {
+            self.walk_failures.with_label_values(&[account, code, region_id]).inc();
+        }
+    }
+
+    /// A walk began again.
+    pub fn walk_restart(&self, scope: Scope<'_>, reason: &str) {
+        self.walk_restarts.with_label_values(&[scope.account, reason, scope.region_id]).inc();
+    }
+
+    /// A poll started this much later than it was due.
+    pub fn schedule_delay(&self, delay: Duration) {
+        self.schedule_delay.with_label_values::<&str>(&[]).observe(delay.as_secs_f64());
+    }
+
+    /// An HTTP request was answered.
+    pub fn http_request(&self, handler: &str, status: u16, took: Duration) {
+        self.http_requests.with_label_values(&[status.to_string().as_str(), handler]).inc();
+        self.http_request_duration.with_label_values(&[handler]).observe(took.as_secs_f64());
+    }
+}
+
+/// What this binary was built from.
+#[derive(Clone, Copy, Debug)]
+pub struct Build {
+    /// Version of the package.
+    pub version: &'static str,
+    /// Commit, or `unknown` outside a checkout.
+    pub revision: &'static str,
+    /// Version of the compiler.
+    pub rustc: &'static str,
+}
+
+/// What this binary was built from.
+pub const BUILD: Build = Build {
+    version: env!("CARGO_PKG_VERSION"),
+    revision: env!("BUILD_REVISION"),
+    rustc: env!("BUILD_RUSTC"),
+};
+
+fn opts(family: Family) -> Opts {
+    Opts::new(family.name, family.help)
+}
+
+fn counter(registry: &Registry, family: Family) -> Result<IntCounterVec, prometheus::Error> {
+    registered(registry, IntCounterVec::new(opts(family), family.labels)?)
+}
+
+fn gauge(registry: &Registry, family: Family) -> Result<GaugeVec, prometheus::Error> {
+    registered(registry, GaugeVec::new(opts(family), family.labels)?)
+}
+
+fn histogram(
+    registry: &Registry,
+    family: Family,
+    buckets: &[f64],
+) -> Result<HistogramVec, prometheus::Error> {
+    let opts = HistogramOpts::new(family.name, family.help).buckets(buckets.to_vec());
+    registered(registry, HistogramVec::new(opts, family.labels)?)
+}
+
+fn registered<C: Collector + Clone + 'static>(
+    registry: &Registry,
+    collector: C,
+) -> Result<C, prometheus::Error> {
+    registry.register(Box::new(collector.clone()))?;
+    Ok(collector)
+}

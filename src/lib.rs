@@ -1,0 +1,19 @@
+//! Prometheus exporter for the migration (import) tasks of ApsaraDB RDS instances.
+//!
+//! Data flows one way:
+//!
+//! ```text
+//! config -> auth (credentials, sign) -> api (call, parse, classify) -> poll (schedule, budget, walk) -> store
+//!                                                                                                        |
+//!                                      Prometheus, people <- web <- metrics (exposition) <---------------+
+//! ```
+//!
+//! A module imports only from its left; [`clock`], [`domain`], [`secret`] and [`instruments`] are
+//! leaves that all may use.
+
+pub mod clock;
+pub mod config;
+pub mod domain;
+pub mod instruments;
+pub mod secret;
+pub mod store;
