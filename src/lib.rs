@@ -15,5 +15,6 @@ pub mod clock;
 pub mod config;
 pub mod domain;
 pub mod instruments;
+pub mod readiness;
 pub mod secret;
 pub mod store;
