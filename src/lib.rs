@@ -11,6 +11,7 @@
 //! A module imports only from its left; [`clock`], [`domain`], [`secret`] and [`instruments`] are
 //! leaves that all may use.
 
+pub mod api;
 pub mod auth;
 pub mod clock;
 pub mod config;

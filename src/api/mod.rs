@@ -1,0 +1,18 @@
+//! Asks the API and understands its answers.
+//!
+//! [`Client`] makes one attempt at a call: it signs, sends, reads within limits, parses and sorts
+//! errors. Whether and when to try again, and what a list of pages means, is the poller's business.
+
+mod client;
+pub mod endpoint;
+pub mod error;
+mod error_body;
+mod request;
+mod response;
+mod skew;
+pub mod time;
+
+pub use client::{Client, SetupError};
+pub use error::{Error, Kind};
+pub use request::ListImports;
+pub use response::Page;

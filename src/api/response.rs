@@ -1,0 +1,273 @@
+//! Reads the answer of `DescibeImportsFromDatabase`: strictly where a wrong reading would lose a
+//! task, leniently where the API is known to be loose.
+
+use std::borrow::Cow;
+use std::fmt;
+
+use chrono::{DateTime, TimeDelta, Utc};
+use serde::Deserialize;
+use serde::de::{self, Deserializer, MapAccess, SeqAccess, Visitor};
+
+use crate::api::{error_body, time};
+use crate::domain::{ImportId, Position, Task, TaskStatus, TaskType};
+
+/// A position may be this far ahead of the answer's time and still count as "not behind".
+const MAX_AHEAD: TimeDelta = TimeDelta::minutes(5);
+/// Positions before this make no sense: the service did not exist (2009-01-01T00:00:00Z).
+const EARLIEST_POSITION: i64 = 1_230_768_000;
+
+/// One page of an instance's task list.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Page {
+    /// The number that the API gave the page; `None` if it gave none.
+    pub number: Option<u32>,
+    /// How many tasks the whole list has.
+    pub total: u64,
+    /// The tasks of this page, in the API's order.
+    pub tasks: Vec<Task>,
+    /// `ImportDataStatusDescription` of the failed tasks among them.
+    pub failures: Vec<(ImportId, String)>,
+}
+
+/// A page, and what was odd about it.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) struct Parsed {
+    pub(super) page: Page,
+    pub(super) request_id: Option<String>,
+    /// The API field of each value that the reference does not know.
+    pub(super) unknown: Vec<&'static str>,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "PascalCase")]
+struct Body<'a> {
+    #[serde(borrow, default)]
+    request_id: Option<Text<'a>>,
+    page_number: Option<u32>,
+    total_record_count: Option<u64>,
+    #[serde(borrow, default)]
+    items: Items<'a>,
+    /// Set in an error that came with a status of success.
+    #[serde(borrow, default)]
+    code: Option<Text<'a>>,
+}
+
+/// Text, borrowed from the body where it holds no escapes.
+#[derive(Deserialize)]
+#[serde(transparent)]
+struct Text<'a>(#[serde(borrow)] Cow<'a, str>);
+
+/// `Items.ImportResultFromDB`; empty where the API leaves it out, null, or an empty array or text.
+#[derive(Default)]
+struct Items<'a>(Vec<Item<'a>>);
+
+#[derive(Deserialize)]
+#[serde(rename_all = "PascalCase")]
+struct Item<'a> {
+    import_id: Option<RawId>,
+    #[serde(borrow, default)]
+    import_data_type: Option<Text<'a>>,
+    #[serde(borrow, default)]
+    import_data_status: Option<Text<'a>>,
+    #[serde(borrow, default)]
+    import_data_status_description: Option<Text<'a>>,
+    #[serde(borrow, default)]
+    incremental_importing_time: RawTime<'a>,
+}
+
+/// A number, or the same number as text.
+struct RawId(ImportId);
+
+/// Text, or something that is no time at all: that must cost the lag only.
+#[derive(Default)]
+enum RawTime<'a> {
+    #[default]
+    Absent,
+    Text(Cow<'a, str>),
+    Nonsense,
+}
+
+/// Reads a page that was answered at `answered_at`, by the API's clock if it told.
+///
+/// # Errors
+///
+/// What is wrong with the body, for a `bad_response`.
+pub(super) fn parse(body: &[u8], answered_at: DateTime<Utc>) -> Result<Parsed, String> {
+    if !body.trim_ascii_start().starts_with(b"{") {
+        return Err(error_body::with_excerpt("the body is no JSON object", body));
+    }
+    let body: Body<'_> = serde_json::from_slice(body)
+        .map_err(|error| format!("the body is not readable: {error}"))?;
+    let Some(total) = body.total_record_count else {
+        return Err(match body.code {
+            Some(code) => format!("the answer has no TotalRecordCount, but the Code {:?}", code.0),
+            None => "the answer has no TotalRecordCount".to_owned(),
+        });
+    };
+    let mut page =
+        Page { number: body.page_number, total, tasks: Vec::new(), failures: Vec::new() };
+    page.tasks.reserve_exact(body.items.0.len());
+    let mut unknown = Vec::new();
+    for (index, item) in body.items.0.into_iter().enumerate() {
+        let task = read_item(&item, answered_at, &mut unknown)
+            .map_err(|problem| format!("item {index} {problem}"))?;
+        if let (TaskStatus::FAILED, Some(text)) = (task.status, item.import_data_status_description)
+        {
+            page.failures.push((task.import_id, text.0.into_owned()));
+        }
+        page.tasks.push(task);
+    }
+    Ok(Parsed { page, request_id: body.request_id.map(|text| text.0.into_owned()), unknown })
+}
+
+fn read_item(
+    item: &Item<'_>,
+    answered_at: DateTime<Utc>,
+    unknown: &mut Vec<&'static str>,
+) -> Result<Task, String> {
+    let Some(RawId(import_id)) = item.import_id else {
+        return Err("has no ImportId".to_owned());
+    };
+    let missing = |field: &str| format!("(ImportId {import_id}) has no {field}");
+    let no_label = |field: &str| format!("(ImportId {import_id}) has no usable {field}");
+
+    let kind = word(&item.import_data_type).ok_or_else(|| missing("ImportDataType"))?;
+    let kind = TaskType::parse(kind).ok_or_else(|| no_label("ImportDataType"))?;
+    let status = word(&item.import_data_status).ok_or_else(|| missing("ImportDataStatus"))?;
+    let status = TaskStatus::parse(status).ok_or_else(|| no_label("ImportDataStatus"))?;
+    if !kind.is_documented() {
+        unknown.push("ImportDataType");
+    }
+    if !status.is_documented() {
+        unknown.push("ImportDataStatus");
+    }
+    let position = match position(&item.incremental_importing_time, answered_at) {
+        Ok(position) => position,
+        Err(Nonsense) => {
+            unknown.push("IncrementalImportingTime");
+            None
+        }
+    };
+    let has_position = kind == TaskType::INCREMENTAL && status.is_incremental();
+    Ok(Task { import_id, kind, status, position: position.filter(|_| has_position) })
+}
+
+fn word<'a>(text: &'a Option<Text<'_>>) -> Option<&'a str> {
+    text.as_ref().map(|text| &*text.0).filter(|text| !text.is_empty())
+}
+
+/// A time that makes no sense.
+struct Nonsense;
+
+fn position(time: &RawTime<'_>, answered_at: DateTime<Utc>) -> Result<Option<Position>, Nonsense> {
+    let text = match time {
+        RawTime::Absent => return Ok(None),
+        RawTime::Text(text) if text.trim().is_empty() => return Ok(None),
+        RawTime::Text(text) => text.trim(),
+        RawTime::Nonsense => return Err(Nonsense),
+    };
+    let position = time::parse_position(text).ok_or(Nonsense)?;
+    let lag = answered_at - position;
+    if lag < -MAX_AHEAD || position.timestamp() < EARLIEST_POSITION {
+        return Err(Nonsense);
+    }
+    Ok(Some(Position {
+        unix_seconds: u32::try_from(position.timestamp()).map_err(|_| Nonsense)?,
+        lag_seconds: u32::try_from(lag.num_seconds().max(0)).map_err(|_| Nonsense)?,
+    }))
+}
+
+impl<'de: 'a, 'a> Deserialize<'de> for Items<'a> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct ItemsVisitor;
+
+        impl<'de> Visitor<'de> for ItemsVisitor {
+            type Value = Items<'de>;
+
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("an object with the array ImportResultFromDB")
+            }
+
+            fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Self::Value, A::Error> {
+                let mut items = Vec::new();
+                while let Some(key) = map.next_key::<Text<'de>>()? {
+                    if key.0 == "ImportResultFromDB" {
+                        items = map.next_value::<Option<Vec<Item<'de>>>>()?.unwrap_or_default();
+                    } else {
+                        map.next_value::<de::IgnoredAny>()?;
+                    }
+                }
+                Ok(Items(items))
+            }
+
+            fn visit_seq<A: SeqAccess<'de>>(self, mut seq: A) -> Result<Self::Value, A::Error> {
+                match seq.next_element::<de::IgnoredAny>()? {
+                    None => Ok(Items::default()),
+                    Some(_) => Err(de::Error::invalid_type(de::Unexpected::Seq, &self)),
+                }
+            }
+
+            fn visit_str<E: de::Error>(self, text: &str) -> Result<Self::Value, E> {
+                match text {
+                    "" => Ok(Items::default()),
+                    _ => Err(de::Error::invalid_type(de::Unexpected::Str(text), &self)),
+                }
+            }
+
+            fn visit_unit<E: de::Error>(self) -> Result<Self::Value, E> {
+                Ok(Items::default())
+            }
+        }
+
+        deserializer.deserialize_any(ItemsVisitor)
+    }
+}
+
+impl<'de> Deserialize<'de> for RawId {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct IdVisitor;
+
+        impl Visitor<'_> for IdVisitor {
+            type Value = RawId;
+
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("a whole number as ImportId")
+            }
+
+            fn visit_u64<E: de::Error>(self, number: u64) -> Result<RawId, E> {
+                Ok(RawId(ImportId(number)))
+            }
+
+            fn visit_str<E: de::Error>(self, text: &str) -> Result<RawId, E> {
+                let digits = !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit());
+                match text.parse() {
+                    Ok(number) if digits => Ok(RawId(ImportId(number))),
+                    _ => Err(E::invalid_value(de::Unexpected::Str(text), &self)),
+                }
+            }
+        }
+
+        deserializer.deserialize_any(IdVisitor)
+    }
+}
+
+impl<'de: 'a, 'a> Deserialize<'de> for RawTime<'a> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        #[derive(Deserialize)]
+        #[serde(untagged)]
+        enum Either<'a> {
+            Absent(()),
+            #[serde(borrow)]
+            Text(Cow<'a, str>),
+            Other(de::IgnoredAny),
+        }
+        Ok(match Either::deserialize(deserializer)? {
+            Either::Absent(()) => Self::Absent,
+            Either::Text(text) => Self::Text(text),
+            Either::Other(_) => Self::Nonsense,
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,80 @@
+//! Times as the API writes them.
+
+use chrono::{DateTime, DurationRound as _, NaiveDateTime, TimeDelta, Utc};
+
+/// Formats a request's `StartTime` or `EndTime`: UTC, to the minute, rounded down.
+pub fn to_minute(time: DateTime<Utc>) -> String {
+    time.format("%Y-%m-%dT%H:%MZ").to_string()
+}
+
+/// Formats a request's `Timestamp`: UTC, to the second.
+pub fn to_second(time: DateTime<Utc>) -> String {
+    time.format("%Y-%m-%dT%H:%M:%SZ").to_string()
+}
+
+/// Rounds down to the minute, the API's precision for windows.
+pub fn floor_minute(time: DateTime<Utc>) -> DateTime<Utc> {
+    // Only times hundreds of years away cannot be rounded; they stay as they are.
+    time.duration_trunc(TimeDelta::minutes(1)).unwrap_or(time)
+}
+
+/// Reads `IncrementalImportingTime`, which is documented with seconds and sampled without.
+pub fn parse_position(text: &str) -> Option<DateTime<Utc>> {
+    ["%Y-%m-%dT%H:%M:%SZ", "%Y-%m-%dT%H:%MZ"]
+        .iter()
+        .find_map(|format| NaiveDateTime::parse_from_str(text, format).ok())
+        .map(|time| time.and_utc())
+}
+
+/// Reads an HTTP `Date` header (RFC 9110, section 5.6.7; the preferred form).
+pub fn parse_http_date(text: &str) -> Option<DateTime<Utc>> {
+    let time = NaiveDateTime::parse_from_str(text, "%a, %d %b %Y %H:%M:%S GMT").ok()?;
+    Some(time.and_utc())
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    fn utc(text: &str) -> DateTime<Utc> {
+        text.parse().unwrap()
+    }
+
+    #[test]
+    fn windows_are_rounded_down_to_the_minute() {
+        assert_eq!(to_minute(utc("2026-11-24T04:05:59.999Z")), "2026-11-24T04:05Z");
+        assert_eq!(floor_minute(utc("2026-11-24T04:05:59.999Z")), utc("2026-11-24T04:05:00Z"));
+    }
+
+    #[test]
+    fn positions_are_read_with_and_without_seconds() {
+        assert_eq!(parse_position("2011-06-11T15:00Z"), Some(utc("2011-06-11T15:00:00Z")));
+        assert_eq!(parse_position("2011-06-11T15:00:07Z"), Some(utc("2011-06-11T15:00:07Z")));
+        for nonsense in ["", "yesterday", "2011-06-11", "2011-13-11T15:00Z", "2011-06-11T15:00"] {
+            assert_eq!(parse_position(nonsense), None, "{nonsense}");
+        }
+    }
+
+    #[test]
+    fn http_dates_are_read() {
+        let date = "Sun, 06 Nov 1994 08:49:37 GMT";
+        assert_eq!(parse_http_date(date), Some(utc("1994-11-06T08:49:37Z")));
+        assert_eq!(parse_http_date("now"), None);
+    }
+
+    proptest! {
+        #[test]
+        fn any_text_is_read_or_refused(text in ".*") {
+            let _ = (parse_position(&text), parse_http_date(&text));
+        }
+
+        #[test]
+        fn a_position_survives_being_written_and_read(seconds in 0_i64..4_000_000_000) {
+            let time = DateTime::from_timestamp(seconds, 0).unwrap();
+            prop_assert_eq!(parse_position(&to_second(time)), Some(time));
+            prop_assert_eq!(parse_position(&to_minute(time)), Some(floor_minute(time)));
+        }
+    }
+}
