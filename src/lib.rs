@@ -17,6 +17,7 @@ pub mod clock;
 pub mod config;
 pub mod domain;
 pub mod instruments;
+pub mod poll;
 pub mod readiness;
 pub mod secret;
 pub mod store;
