@@ -129,7 +129,7 @@ impl Walk {
         self.failures.extend(page.failures);
         let needed = page.total.div_ceil(u64::from(self.page_size)).max(1);
         if needed > u64::from(MAX_PAGES) {
-            return Err(endless(format!("TotalRecordCount {} needs {needed} pages", page.total)));
+            return Err(endless(&format!("TotalRecordCount {} needs {needed} pages", page.total)));
         }
         if let Some(moved) = self.pass.take(page.number, page.total, &page.tasks, self.page_size) {
             if self.may_restart(moved) {
@@ -187,7 +187,7 @@ impl Walk {
 
     fn next_page(&self) -> Result<Step, Error> {
         if self.pages >= MAX_PAGES {
-            return Err(endless(format!("the list did not end within {MAX_PAGES} pages")));
+            return Err(endless(&format!("the list did not end within {MAX_PAGES} pages")));
         }
         Ok(Step::Page(self.pass.number))
     }
@@ -253,7 +253,7 @@ impl Pass {
     }
 }
 
-fn endless(what: String) -> Error {
+fn endless(what: &str) -> Error {
     Error::bad_response(format!("{what}; the exporter reads {MAX_PAGES} at most"))
 }
 

@@ -1,0 +1,101 @@
+//! Puts a question to the API until it is answered: takes from the budget, tries again.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use crate::api::error::Retry;
+use crate::api::{Client, Error, Kind, ListImports, Page};
+use crate::clock::Clock;
+use crate::instruments::Instruments;
+use crate::poll::backoff::{MAX_ATTEMPTS, call_pause};
+use crate::poll::budget::Budget;
+
+/// Calls the API for one account, within its budget. Cheap to clone.
+#[derive(Clone, Debug)]
+pub(crate) struct Caller {
+    pub(crate) account: Arc<str>,
+    pub(crate) client: Arc<Client>,
+    pub(crate) budget: Arc<Budget>,
+    pub(crate) clock: Clock,
+    pub(crate) instruments: Instruments,
+}
+
+/// A right to make one call that was taken from the budget beforehand.
+#[derive(Debug)]
+pub(crate) struct Token;
+
+impl Caller {
+    /// Waits for the right to make a call.
+    pub(crate) async fn token(&self) -> Token {
+        self.budget.acquire().await;
+        self.instruments.budget(&self.account, self.budget.rate());
+        Token
+    }
+
+    /// Asks for a page of tasks, and again where that may help, until `deadline`: by then the next
+    /// poll would ask anyway. `token` serves the first attempt.
+    ///
+    /// # Errors
+    ///
+    /// The last attempt's.
+    pub(crate) async fn list_imports(
+        &self,
+        region_id: &str,
+        request: &ListImports<'_>,
+        deadline: Duration,
+        mut token: Option<Token>,
+    ) -> Result<Page, Error> {
+        let mut signed_anew = false;
+        let mut attempt = 1;
+        loop {
+            if token.take().is_none() {
+                self.token().await;
+            }
+            let sent = self.clock.monotonic();
+            let error = match self.client.list_imports(region_id, request).await {
+                Ok(page) => return Ok(page),
+                Err(error) => error,
+            };
+            if error.kind() == Kind::Throttled {
+                self.throttled(sent, &error);
+            }
+            match error.kind().retry() {
+                Retry::No => return Err(error),
+                Retry::SignedAnew if signed_anew => return Err(error),
+                Retry::SignedAnew => {
+                    signed_anew = true;
+                    if error.kind() == Kind::TokenExpired {
+                        self.client.forget_credentials();
+                    }
+                }
+                Retry::AfterPause => {
+                    let pause = call_pause(attempt, fastrand::f64());
+                    let pause = pause.max(error.retry_after().unwrap_or_default());
+                    let again_at = self.clock.monotonic().saturating_add(pause);
+                    if attempt >= MAX_ATTEMPTS || again_at >= deadline {
+                        return Err(error);
+                    }
+                    self.clock.sleep_until(again_at).await;
+                    attempt += 1;
+                }
+            }
+        }
+    }
+
+    fn throttled(&self, sent: Duration, error: &Error) {
+        let fell = self.budget.throttled(sent, error.retry_after());
+        let rate = self.budget.rate();
+        self.instruments.throttled(&self.account);
+        self.instruments.budget(&self.account, rate);
+        if fell {
+            tracing::warn!(
+                account = %self.account,
+                code = %error.code(),
+                request_id = error.request_id(),
+                requests_per_second = rate,
+                hint = error.kind().hint(),
+                "the API throttles this account: calling it at half the rate, full speed returns over 5 minutes"
+            );
+        }
+    }
+}
