@@ -17,4 +17,5 @@ pub mod domain;
 pub mod instruments;
 pub mod readiness;
 pub mod secret;
+pub mod simulator;
 pub mod store;
