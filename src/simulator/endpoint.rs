@@ -93,7 +93,7 @@ impl Endpoint {
         let result = if oversized {
             Err(Refusal::new(413, "RequestEntityTooLarge", "The request body is too large."))
         } else {
-            self.decide(&call, now, &moment, &damage)
+            self.decide(&call, &request_id, now, &moment, &damage)
         };
         let reply = gateway(&damage).unwrap_or_else(|| render(result, &call, &request_id, &damage));
         self.note(call, owner, &moment, &damage, &reply);
@@ -105,6 +105,7 @@ impl Endpoint {
     fn decide(
         &self,
         call: &Call,
+        request_id: &str,
         now: DateTime<Utc>,
         moment: &Moment,
         damage: &Damage<'_>,
@@ -124,6 +125,7 @@ impl Endpoint {
         }
         let mut fields = imports::answer(call, member, &self.world, moment, damage)?;
         let page = call.get("PageNumber").and_then(|page| page.parse().ok()).unwrap_or(1);
+        fields["RequestId"] = json!(request_id);
         damage.fields(&mut fields, page);
         Ok(fields)
     }
@@ -202,10 +204,7 @@ fn render(
     let format = if damage.holds(&Effect::Xml) { Format::Xml } else { asked };
     let content_type = Some(format.content_type());
     let mut reply = match result {
-        Ok(mut fields) => {
-            if !damage.holds(&Effect::Missing(super::fault::Field::RequestId)) {
-                fields["RequestId"] = json!(request_id);
-            }
+        Ok(fields) => {
             let body = format.encode(&format!("{}Response", imports::ACTION), &fields);
             Reply { status: 200, code: None, content_type, retry_after: None, body }
         }
