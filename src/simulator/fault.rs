@@ -12,7 +12,7 @@ use super::scenario::duration;
 
 /// Something that goes wrong. A request may meet several; their effects add up.
 #[derive(Clone, Debug, PartialEq, Deserialize)]
-#[serde(deny_unknown_fields)]
+#[serde(deny_unknown_fields, expecting = "a fault: a mapping with `do`")]
 pub struct Fault {
     /// Which requests it meets; every one without conditions.
     #[serde(default)]
@@ -24,7 +24,7 @@ pub struct Fault {
 
 /// Conditions that must all hold. The request is taken at its word: its signature may be wrong.
 #[derive(Clone, Debug, Default, PartialEq, Deserialize)]
-#[serde(deny_unknown_fields)]
+#[serde(deny_unknown_fields, expecting = "a mapping of conditions")]
 pub struct When {
     /// `DBInstanceId` of the request.
     #[serde(default)]
@@ -127,7 +127,7 @@ pub enum Effect {
 
 /// A wait hint, in the header `x-acs-retry-after`.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
-#[serde(deny_unknown_fields)]
+#[serde(deny_unknown_fields, expecting = "a mapping, `{}` or with `retry_after`")]
 pub struct Hint {
     /// How long to wait; no header without it.
     #[serde(default, deserialize_with = "duration::optional")]
@@ -136,7 +136,7 @@ pub struct Hint {
 
 /// An API error, as a fault answers it.
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
-#[serde(deny_unknown_fields)]
+#[serde(deny_unknown_fields, expecting = "a mapping with `status` and `code`")]
 pub struct ApiError {
     /// HTTP status.
     pub status: u16,
@@ -152,7 +152,7 @@ pub struct ApiError {
 
 /// How a body drips.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
-#[serde(deny_unknown_fields)]
+#[serde(deny_unknown_fields, expecting = "a mapping with `bytes` and `pause`")]
 pub struct Drip {
     /// Bytes of a piece.
     pub bytes: usize,
@@ -173,7 +173,7 @@ pub enum Endless {
 
 /// How a list moves while it is walked.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
-#[serde(deny_unknown_fields)]
+#[serde(deny_unknown_fields, expecting = "a mapping with `insert` or `remove`")]
 pub struct Drift {
     /// Tasks that appeared before the list, for every page after the first.
     #[serde(default)]

@@ -156,3 +156,30 @@ fn check_owners(call: &Call) -> Result<(), Refusal> {
 pub(crate) fn window(call: &Call) -> Option<TimeDelta> {
     Some(call::minutes(call.get("EndTime")?)? - call::minutes(call.get("StartTime")?)?)
 }
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+    use crate::clock::ManualClock;
+    use crate::simulator::Scenario;
+
+    proptest! {
+        #[test]
+        fn pages_partition_the_list(length in 0..500_u64, size in prop::sample::select(vec![30_u64, 50, 100])) {
+            let clock = ManualClock::new(DateTime::UNIX_EPOCH).clock();
+            let moment = World::new(&Scenario::default(), clock).moment();
+            let list: Vec<_> = (0..length).map(|id| Entry::stranger(id, &moment)).collect();
+            let pages = length.div_ceil(size);
+            let ids = (1..=pages).flat_map(|number| {
+                let page = page_of(&list, size, number);
+                assert_eq!(page.len() as u64, if number < pages { size } else { length - size * (pages - 1) });
+                page.iter().map(|entry| entry.import_id)
+            });
+            prop_assert_eq!(ids.collect::<Vec<_>>(), (0..length).collect::<Vec<_>>());
+            prop_assert!(page_of(&list, size, pages + 1).is_empty());
+            prop_assert!(page_of(&list, size, u64::MAX).is_empty());
+        }
+    }
+}

@@ -38,7 +38,7 @@ pub enum Kind {
 
 /// A migration task of an instance.
 #[derive(Clone, Debug, Default, PartialEq, Deserialize)]
-#[serde(deny_unknown_fields)]
+#[serde(deny_unknown_fields, expecting = "a task: a mapping with `import_id`")]
 pub struct Task {
     /// `ImportId`, unique within its instance.
     pub import_id: u32,
@@ -52,7 +52,7 @@ pub struct Task {
 
 /// A script of statuses, and what the API tells of a task that follows it.
 #[derive(Clone, Debug, PartialEq, Deserialize)]
-#[serde(deny_unknown_fields)]
+#[serde(deny_unknown_fields, expecting = "a life: a mapping with `steps`")]
 pub struct Life {
     /// Full or incremental.
     #[serde(default, rename = "type")]
@@ -75,7 +75,7 @@ pub struct Life {
 
 /// One status of a life.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
-#[serde(deny_unknown_fields)]
+#[serde(deny_unknown_fields, expecting = "a step: a mapping with `status`")]
 pub struct Step {
     /// The status.
     pub status: Status,
@@ -87,7 +87,7 @@ pub struct Step {
 /// Lag of an incremental task: it grows evenly from `low` to `high` for half of `period`, then
 /// shrinks back.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
-#[serde(deny_unknown_fields)]
+#[serde(deny_unknown_fields, expecting = "a mapping with `low`, `high` and `period`")]
 pub struct Lag {
     /// The least, in real time.
     #[serde(deserialize_with = "duration::plain")]
@@ -114,7 +114,7 @@ pub enum Precision {
 /// Tasks made by rule. Nothing is stored for them, so a long list costs no memory and a list that
 /// moves for weeks stays bounded.
 #[derive(Clone, Debug, PartialEq, Deserialize)]
-#[serde(deny_unknown_fields)]
+#[serde(deny_unknown_fields, expecting = "a mapping with `count`")]
 pub struct Generator {
     /// How many tasks the list holds, at any time.
     pub count: u32,

@@ -18,7 +18,7 @@ impl Scenario {
             accounts: vec![
                 Account::new("production"),
                 Account {
-                    throttle: Some(Throttle { rate: 0.4, burst: 2, hint: true }),
+                    throttle: Some(Throttle { rate: 0.25, burst: 1, hint: true }),
                     ..Account::new("staging")
                 },
             ],

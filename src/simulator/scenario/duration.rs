@@ -4,9 +4,10 @@ use std::time::Duration;
 
 use chrono::TimeDelta;
 use serde::de::{Deserialize, Deserializer, Error};
+use serde_json::Value;
 
 pub(crate) fn plain<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Duration, D::Error> {
-    parse(&String::deserialize(deserializer)?).map_err(D::Error::custom)
+    parse(&text(deserializer)?).map_err(D::Error::custom)
 }
 
 pub(crate) fn optional<'de, D: Deserializer<'de>>(
@@ -16,7 +17,7 @@ pub(crate) fn optional<'de, D: Deserializer<'de>>(
 }
 
 pub(crate) fn signed<'de, D: Deserializer<'de>>(deserializer: D) -> Result<TimeDelta, D::Error> {
-    let text = String::deserialize(deserializer)?;
+    let text = text(deserializer)?;
     let (negative, length) = match text.strip_prefix('-') {
         Some(length) => (true, length),
         None => (false, text.as_str()),
@@ -26,6 +27,14 @@ pub(crate) fn signed<'de, D: Deserializer<'de>>(deserializer: D) -> Result<TimeD
     });
     let delta = delta.map_err(D::Error::custom)?;
     Ok(if negative { -delta } else { delta })
+}
+
+/// A bare number is no duration, and should hear the same.
+fn text<'de, D: Deserializer<'de>>(deserializer: D) -> Result<String, D::Error> {
+    Ok(match Value::deserialize(deserializer)? {
+        Value::String(text) => text,
+        other => other.to_string(),
+    })
 }
 
 /// Longer than any life, and short enough that sums of a few never overflow.

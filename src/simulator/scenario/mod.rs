@@ -11,6 +11,8 @@ use std::fmt;
 use std::time::Duration;
 
 use serde::Deserialize;
+use serde::de::{Deserializer, Error};
+use serde_json::Value;
 
 use super::fault::Fault;
 use super::task::{Generator, Task};
@@ -45,7 +47,7 @@ pub enum Order {
 
 /// An account with one access key.
 #[derive(Clone, Default, PartialEq, Deserialize)]
-#[serde(deny_unknown_fields)]
+#[serde(deny_unknown_fields, expecting = "an account: a mapping with `name`")]
 pub struct Account {
     /// Name, for the rest of the scenario.
     pub name: String,
@@ -53,7 +55,7 @@ pub struct Account {
     #[serde(default)]
     pub access_key_id: Option<String>,
     /// Access key secret; made up at the start if there is none.
-    #[serde(default)]
+    #[serde(default, deserialize_with = "secret")]
     pub access_key_secret: Option<String>,
     /// Whether the key is disabled.
     #[serde(default)]
@@ -65,7 +67,7 @@ pub struct Account {
 
 /// Limit of an account's requests. Requests above it get `Throttling.User`.
 #[derive(Clone, Copy, Debug, PartialEq, Deserialize)]
-#[serde(deny_unknown_fields)]
+#[serde(deny_unknown_fields, expecting = "a throttle: a mapping with `rate`")]
 pub struct Throttle {
     /// Requests a second, in the long run and in real time.
     pub rate: f64,
@@ -79,7 +81,7 @@ pub struct Throttle {
 
 /// An RDS instance.
 #[derive(Clone, Debug, Default, PartialEq, Deserialize)]
-#[serde(deny_unknown_fields)]
+#[serde(deny_unknown_fields, expecting = "an instance: a mapping with `id`")]
 pub struct Instance {
     /// `DBInstanceId`.
     pub id: String,
@@ -196,6 +198,14 @@ impl Engine {
 impl Throttle {
     pub(crate) fn interval(&self) -> Duration {
         Duration::from_secs_f64(1.0 / self.rate)
+    }
+}
+
+/// Text, whose refusal does not repeat what it refuses.
+fn secret<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<String>, D::Error> {
+    match Value::deserialize(deserializer)? {
+        Value::String(secret) => Ok(Some(secret)),
+        _ => Err(D::Error::custom("must be text; put it in quotes")),
     }
 }
 

@@ -4,6 +4,7 @@ use std::fmt;
 
 use serde::de::DeserializeOwned;
 use serde_json::{Map, Value};
+use serde_saphyr::UserMessageFormatter;
 
 use super::Scenario;
 
@@ -16,7 +17,7 @@ pub struct Problem {
     pub message: String,
 }
 
-/// Everything that a scenario has wrong, in the order of the document.
+/// Everything that a scenario has wrong, section by section.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub struct ScenarioError {
     /// The problems; at least one.
@@ -71,7 +72,11 @@ fn document(text: &str) -> Result<Map<String, Value>, ScenarioError> {
     match serde_saphyr::from_str::<Value>(text) {
         Ok(Value::Object(document)) => Ok(document),
         Ok(_) => Err(problem(format!("a scenario is a mapping; its keys are {KEYS}"))),
-        Err(error) => Err(problem(format!("not a YAML document: {error}"))),
+        Err(error) => {
+            // Without the lines around it, which may hold a secret.
+            let text = error.without_snippet().render_with_formatter(&UserMessageFormatter);
+            Err(problem(format!("not a YAML document: {text}")))
+        }
     }
 }
 
@@ -129,7 +134,7 @@ impl Reader {
                     inner if inner.starts_with('[') => format!("{path}{inner}"),
                     inner => format!("{path}.{inner}"),
                 };
-                self.report(path, error.into_inner().to_string());
+                self.report(path, in_words(error.into_inner().to_string()));
                 None
             }
         }
@@ -138,4 +143,20 @@ impl Reader {
     fn report(&mut self, path: String, message: String) {
         self.problems.push(Problem { path, message });
     }
+}
+
+/// Puts serde's messages into words for people who write YAML, not Rust.
+fn in_words(message: String) -> String {
+    let words = [
+        ("unknown field", "unknown key"),
+        ("missing field", "missing key"),
+        ("unknown variant", "unknown word"),
+        ("expected f64", "expected a number"),
+        ("expected i64", "expected a whole number"),
+        ("expected u16", "expected a whole number from 0 to 65535"),
+        ("expected u32", "expected a whole number from 0 to 4294967295"),
+        ("expected u64", "expected a whole number from 0"),
+        ("expected usize", "expected a whole number from 0"),
+    ];
+    words.iter().fold(message, |message, (rust, plain)| message.replace(rust, plain))
 }

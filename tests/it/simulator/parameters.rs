@@ -193,7 +193,9 @@ async fn the_format_is_xml_unless_json_is_asked_for() {
 fn read_xml(text: &str) -> (String, Value) {
     use quick_xml::events::Event;
     let mut reader = quick_xml::Reader::from_str(text);
-    let mut stack: Vec<(String, Vec<(String, Value)>, String)> = Vec::new();
+    /// An element that has not ended: name, children, text.
+    type Open = (String, Vec<(String, Value)>, String);
+    let mut stack: Vec<Open> = Vec::new();
     loop {
         match reader.read_event().unwrap() {
             Event::Start(start) => {
