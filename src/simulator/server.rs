@@ -143,7 +143,12 @@ impl Simulator {
             let accepted = tokio::select! {
                 () = stop.cancelled() => break,
                 accepted = self.listener.accept() => accepted,
-                Some(_) = connections.join_next() => continue,
+                Some(ended) = connections.join_next() => {
+                    if let Err(error) = ended {
+                        warn!(%error, "A connection to the simulator failed; this is a bug");
+                    }
+                    continue;
+                }
             };
             match accepted {
                 Ok((stream, _)) => {

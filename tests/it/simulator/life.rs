@@ -80,6 +80,7 @@ async fn the_demo_shows_every_status_failures_and_throttling_within_two_minutes(
     let mut statuses = BTreeSet::new();
     let (mut ledger, mut staging) = (Vec::new(), BTreeSet::new());
     let mut failed = BTreeSet::new();
+    let mut others = ["rm-demo5retired", "rm-demo6trial", "rm-demo7rehearsal"];
     for _ in 0..24 {
         for task in demo.tasks("rm-demo1orders").await {
             let status = task["ImportDataStatus"].as_str().unwrap();
@@ -90,7 +91,8 @@ async fn the_demo_shows_every_status_failures_and_throttling_within_two_minutes(
         }
         let answer = demo.page("production", "rm-demo3ledger", Engine::MySQL, 1).await;
         ledger.push(answer.outcome().1);
-        for instance in ["rm-demo5retired", "rm-demo6trial", "rm-demo7rehearsal"] {
+        others.rotate_left(1);
+        for instance in others {
             let answer = demo.page("staging", instance, Engine::MySQL, 1).await;
             staging.insert((instance, answer.outcome().1));
         }
