@@ -85,6 +85,14 @@ async fn a_gateway_answers_in_the_apis_place() {
 }
 
 #[tokio::test]
+async fn a_retry_with_the_same_nonce_is_found_out_behind_a_gateway() {
+    let fixture = Fixture::with(1, vec![Fault::always(Effect::Http(502)).first(1)]).await;
+    let request = fixture.request();
+    assert_eq!(fixture.send(&request).await.status, 502);
+    assert_eq!(fixture.send(&request).await.outcome().1, "SignatureNonceUsed");
+}
+
+#[tokio::test]
 async fn api_faults_wait_for_a_sound_signature() {
     let fixture = Fixture::with(1, vec![Fault::always(Effect::Throttle(Hint::default()))]).await;
     let unsigned = fixture.request().send(fixture.address).await.unwrap();
