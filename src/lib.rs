@@ -20,4 +20,5 @@ pub mod instruments;
 pub mod poll;
 pub mod readiness;
 pub mod secret;
+pub mod simulator;
 pub mod store;
