@@ -15,6 +15,7 @@ pub mod clock;
 pub mod config;
 pub mod domain;
 pub mod instruments;
+pub mod metrics;
 pub mod readiness;
 pub mod secret;
 pub mod store;
