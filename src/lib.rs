@@ -19,3 +19,4 @@ pub mod metrics;
 pub mod readiness;
 pub mod secret;
 pub mod store;
+pub mod web;
