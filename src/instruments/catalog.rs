@@ -68,7 +68,7 @@ pub const API_REQUEST_FAILURES: Family = family(
     "aliyun_rds_import_exporter_api_request_failures_total",
     Counter,
     &["account", "action", "code", "region_id"],
-    "API requests that failed, by documented error code, timeout, connect, tls, http_NNN, bad_response, no_credentials or other.",
+    "API requests that failed, by documented error code, timeout, connect, tls, http_NNN, bad_response, no_credentials or other. Absent until there was one.",
 );
 /// `aliyun_rds_import_exporter_api_requests_total`
 pub const API_REQUESTS: Family = family(
@@ -138,7 +138,7 @@ pub const WALK_FAILURES: Family = family(
     "aliyun_rds_import_exporter_walk_failures_total",
     Counter,
     &["account", "code", "region_id"],
-    "Walks through an instance's task list that failed, by the code of the error that ended them.",
+    "Walks through an instance's task list that failed, by the code of the error that ended them. Absent until there was one.",
 );
 /// `aliyun_rds_import_exporter_walk_restarts_total`
 pub const WALK_RESTARTS: Family = family(
@@ -173,7 +173,7 @@ pub const INSTANCE_NEXT_POLL: Family = family(
     "aliyun_rds_import_instance_next_poll_timestamp_seconds",
     Gauge,
     &["account", "region_id", "db_instance_id"],
-    "When the next walk of the instance is due.",
+    "When the next walk of the instance is due. Absent until it is scheduled.",
 );
 /// `aliyun_rds_import_instance_up`
 pub const INSTANCE_UP: Family = family(
@@ -201,21 +201,21 @@ pub const TASK_LAG: Family = family(
     "aliyun_rds_import_task_incremental_lag_seconds",
     Gauge,
     &["account", "region_id", "db_instance_id", "import_id"],
-    "How far the incremental task was behind when the API answered: the answer's time minus IncrementalImportingTime, never negative. Absent when unknown and outside IncrementalWaiting and IncrementalImporting.",
+    "How far the incremental task was behind when the API answered: the answer's time minus IncrementalImportingTime, never negative. Absent when unknown, outside IncrementalWaiting and IncrementalImporting, and when task_status is.",
 );
 /// `aliyun_rds_import_task_incremental_position_timestamp_seconds`
 pub const TASK_POSITION: Family = family(
     "aliyun_rds_import_task_incremental_position_timestamp_seconds",
     Gauge,
     &["account", "region_id", "db_instance_id", "import_id"],
-    "IncrementalImportingTime: the time up to which the task has synchronised incremental data. Absent when unknown and outside IncrementalWaiting and IncrementalImporting.",
+    "IncrementalImportingTime: the time up to which the task has synchronised incremental data. Absent when unknown, outside IncrementalWaiting and IncrementalImporting, and when task_status is.",
 );
 /// `aliyun_rds_import_task_status`
 pub const TASK_STATUS: Family = family(
     "aliyun_rds_import_task_status",
     Gauge,
     &["account", "region_id", "db_instance_id", "import_id", "type", "status"],
-    "Always 1; the labels tell the migration task's type (ImportDataType) and its status (ImportDataStatus) at the last good walk.",
+    "Always 1; the labels tell the migration task's type (ImportDataType) and its status (ImportDataStatus) at the last good walk. Absent while the instance has been unreachable for longer than stale_after.",
 );
 /// `aliyun_rds_import_task_transitions_total`
 pub const TASK_TRANSITIONS: Family = family(
@@ -229,7 +229,7 @@ pub const TASKS: Family = family(
     "aliyun_rds_import_tasks",
     Gauge,
     &["account", "region_id", "db_instance_id", "type", "status"],
-    "Number of migration tasks by type and status, 0 for every documented pair without one. Absent until the first good walk.",
+    "Number of migration tasks by type and status, 0 for every documented pair without one. Absent until the first good walk, and while the instance has been unreachable for longer than stale_after.",
 );
 
 /// All families, in the order of their names, which is also their order on the page.

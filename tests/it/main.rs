@@ -7,3 +7,5 @@
 )]
 
 mod simulator;
+mod exposition;
+mod golden;

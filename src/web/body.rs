@@ -1,0 +1,70 @@
+//! The body of an answer: pieces that are ready, sent one after another.
+
+use std::convert::Infallible;
+use std::pin::Pin;
+use std::task::{Context, Poll};
+
+use bytes::Bytes;
+use hyper::body::{Frame, SizeHint};
+
+use super::connection::Answering;
+
+/// A body whose size is known.
+#[derive(Debug)]
+pub(super) struct Body {
+    pieces: std::vec::IntoIter<Bytes>,
+    left: u64,
+    /// Dropped with the body, which is when its last piece was handed over.
+    _answering: Option<Answering>,
+}
+
+impl Body {
+    pub(super) fn empty() -> Self {
+        Self::from(Vec::new())
+    }
+
+    /// Size of what is left to send, in bytes.
+    pub(super) fn size(&self) -> u64 {
+        self.left
+    }
+
+    /// Keeps `answering` as long as there is something to hand over.
+    pub(super) fn while_sent(self, answering: Answering) -> Self {
+        Self { _answering: Some(answering), ..self }
+    }
+}
+
+impl From<Vec<Bytes>> for Body {
+    fn from(pieces: Vec<Bytes>) -> Self {
+        let left = pieces.iter().map(|piece| piece.len() as u64).sum();
+        Self { pieces: pieces.into_iter(), left, _answering: None }
+    }
+}
+
+impl From<String> for Body {
+    fn from(text: String) -> Self {
+        Self::from(vec![Bytes::from(text)])
+    }
+}
+
+impl hyper::body::Body for Body {
+    type Data = Bytes;
+    type Error = Infallible;
+
+    fn poll_frame(
+        mut self: Pin<&mut Self>,
+        _: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, Infallible>>> {
+        let piece = self.pieces.next();
+        self.left -= piece.as_ref().map_or(0, |piece| piece.len() as u64);
+        Poll::Ready(piece.map(|piece| Ok(Frame::data(piece))))
+    }
+
+    fn is_end_stream(&self) -> bool {
+        self.left == 0
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        SizeHint::with_exact(self.left)
+    }
+}

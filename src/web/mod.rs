@@ -1,0 +1,104 @@
+//! The HTTP server: metrics, health, readiness and a landing page.
+//!
+//! [`Bound::bind`] does what can fail, [`Bound::serve`] the rest. What the pages say comes from the
+//! other rooms; nothing here talks to the API.
+
+mod body;
+mod connection;
+mod encoding;
+mod landing;
+mod listen;
+mod response;
+mod routes;
+mod scrape;
+mod serve;
+
+use std::net::SocketAddr;
+use std::time::Duration;
+
+use tokio::net::TcpListener;
+use tokio::sync::watch;
+
+use crate::clock::Clock;
+use crate::instruments::Instruments;
+use crate::readiness::Readiness;
+use crate::store::Store;
+
+pub use listen::{BindError, ListenAddress, ListenAddressError};
+pub use routes::{TelemetryPath, TelemetryPathError};
+
+/// What the server shows.
+#[derive(Clone, Debug)]
+pub struct Site {
+    /// The instances.
+    pub store: Store,
+    /// The exporter itself.
+    pub instruments: Instruments,
+    /// Tells the time, and when a connection has been silent for too long.
+    pub clock: Clock,
+    /// What `/-/ready` says.
+    pub readiness: watch::Receiver<Readiness>,
+    /// Where the metrics are.
+    pub telemetry_path: TelemetryPath,
+}
+
+/// What clients may take.
+#[derive(Clone, Copy, Debug)]
+pub struct Limits {
+    /// Connections at a time, of all addresses together; further ones wait in the kernel's queue.
+    pub connections: usize,
+    /// Size of a request's head in bytes, at least 8,192; larger ones are answered by 431.
+    pub head_size: usize,
+    /// Time for a request's head, from its first byte, or from the start of the connection.
+    pub head: Duration,
+    /// Time in which nothing is asked, or nothing of an answer is taken.
+    pub idle: Duration,
+    /// Time for the requests in flight when the server stops.
+    pub drain: Duration,
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Self {
+            connections: 2_048,
+            head_size: 64 * 1024,
+            head: Duration::from_secs(10),
+            idle: Duration::from_secs(120),
+            // The daemon has 5 s to end, and has more to do than this.
+            drain: Duration::from_millis(4_500),
+        }
+    }
+}
+
+/// Sockets that listen; nothing is answered yet.
+#[derive(Debug)]
+pub struct Bound {
+    listeners: Vec<(SocketAddr, TcpListener)>,
+}
+
+impl Bound {
+    /// Listens on every one of `addresses`.
+    ///
+    /// # Errors
+    ///
+    /// When one of them cannot be listened on; the text says which, why and what to do.
+    pub async fn bind(addresses: &[ListenAddress]) -> Result<Self, BindError> {
+        if addresses.is_empty() {
+            return Err(BindError::NoAddress);
+        }
+        let mut listeners = Vec::new();
+        for address in addresses {
+            let listener = listen::listen(address).await?;
+            let local = listener.local_addr();
+            let local = local.map_err(|error| BindError::Other(address.clone(), error))?;
+            listeners.push((local, listener));
+        }
+        Ok(Self { listeners })
+    }
+
+    /// The addresses that are listened on, in the order in which they were given, with the ports
+    /// that were chosen for port 0.
+    pub fn local_addrs(&self) -> Vec<SocketAddr> {
+        self.listeners.iter().map(|(address, _)| *address).collect()
+    }
+}

@@ -1,0 +1,41 @@
+//! Answers: what all of them have in common.
+
+use hyper::header::{ALLOW, CONTENT_LENGTH, CONTENT_TYPE, HeaderName, HeaderValue};
+use hyper::{Method, Response, StatusCode};
+
+use super::body::Body;
+
+const TEXT: HeaderValue = HeaderValue::from_static("text/plain; charset=utf-8");
+
+/// A plain text for people; a line feed is added.
+pub(super) fn text(status: StatusCode, text: &str) -> Response<Body> {
+    let mut response = Response::new(Body::from(format!("{text}\n")));
+    *response.status_mut() = status;
+    response.headers_mut().insert(CONTENT_TYPE, TEXT);
+    response
+}
+
+/// The answer to a method that the path does not have. `allow` names those it has.
+pub(super) fn method_not_allowed(allow: &'static str) -> Response<Body> {
+    let mut response = text(
+        StatusCode::METHOD_NOT_ALLOWED,
+        &format!("method not allowed: this path answers {allow}"),
+    );
+    response.headers_mut().insert(ALLOW, HeaderValue::from_static(allow));
+    response
+}
+
+/// Adds what every answer carries, and takes the body off the answer to HEAD.
+pub(super) fn finished(mut response: Response<Body>, method: &Method) -> Response<Body> {
+    let size = HeaderValue::from(response.body().size());
+    let headers = response.headers_mut();
+    headers.insert(CONTENT_LENGTH, size);
+    headers.insert(
+        HeaderName::from_static("x-content-type-options"),
+        HeaderValue::from_static("nosniff"),
+    );
+    if method == Method::HEAD {
+        *response.body_mut() = Body::empty();
+    }
+    response
+}

@@ -1,0 +1,89 @@
+//! The page as it reads, letter by letter.
+
+use aliyun_rds_import_exporter::domain::InstanceKey;
+use aliyun_rds_import_exporter::instruments::Instruments;
+use aliyun_rds_import_exporter::metrics;
+use aliyun_rds_import_exporter::store::Store;
+
+use crate::golden::assert_golden;
+
+use super::{assert_promtool_is_silent, fixtures, parse};
+
+/// The page of `store` and `instruments`.
+pub(super) fn page(store: &Store, instruments: &Instruments) -> String {
+    let page = metrics::render(&store.snapshots(), fixtures::now(), &instruments.gather());
+    String::from_utf8(page.into_pieces().concat()).unwrap()
+}
+
+fn complete_page() -> String {
+    page(&fixtures::every_situation(), &fixtures::every_instrument())
+}
+
+/// The page without what differs from build to build and from process to process.
+fn masked(page: &str) -> String {
+    let mask = |line: &str| match line.split_once(['{', ' ']) {
+        Some((name, _)) if name.starts_with("process_") => format!("{name} 0\n"),
+        Some((name, _)) if name.ends_with("_build_info") => {
+            format!("{name}{{revision=\"-\",rustc=\"-\",version=\"-\"}} 1\n")
+        }
+        _ => format!("{line}\n"),
+    };
+    page.lines().map(mask).collect()
+}
+
+#[test]
+fn shows_every_situation_as_the_golden_text_says() {
+    let page = masked(&complete_page());
+
+    parse(&page).unwrap();
+    assert_golden("tests/golden/metrics.txt", &page);
+}
+
+#[test]
+fn promtool_has_nothing_to_say_about_the_page() {
+    assert_promtool_is_silent(&complete_page());
+}
+
+#[test]
+fn a_daemon_that_knows_no_instance_shows_its_own_families_only() {
+    let page = parse(&page(&Store::new(), &Instruments::new().unwrap())).unwrap();
+
+    assert!(page.families.iter().all(|family| {
+        family.name.starts_with("process_") || family.name.contains("_exporter_")
+    }));
+    assert_eq!(page.value("aliyun_rds_import_exporter_build_info", &[]), Some(1.0));
+    assert!(page.family("aliyun_rds_import_exporter_instances").is_none());
+}
+
+#[test]
+fn a_task_that_is_gone_leaves_no_series_behind() {
+    let store = fixtures::every_situation();
+    let busy = fixtures::key("default", "cn-hangzhou", "rm-busy");
+    let ids = |store: &Store| {
+        let page = parse(&page(store, &Instruments::new().unwrap())).unwrap();
+        let samples = page.families.iter().flat_map(|family| &family.samples);
+        let of_task = samples.filter(|sample| sample.label("import_id") == Some("900"));
+        of_task.map(|sample| sample.name.clone()).collect::<Vec<_>>()
+    };
+    assert_eq!(ids(&store).len(), 3, "status, lag and position");
+
+    let mut snapshot = (*store.get(&busy).unwrap()).clone();
+    let mut good = snapshot.last_good.unwrap();
+    good.tasks = good.tasks.iter().filter(|task| task.import_id.0 != 900).copied().collect();
+    snapshot.last_good = Some(good);
+    store.publish(snapshot);
+
+    assert_eq!(ids(&store), [""; 0]);
+}
+
+#[test]
+fn an_instance_that_is_gone_leaves_no_series_behind() {
+    let store = fixtures::every_situation();
+    let gone: InstanceKey = fixtures::key("default", "cn-hangzhou", "rm-busy");
+    store.remove(&gone);
+
+    let page = page(&store, &fixtures::every_instrument());
+
+    assert!(!page.contains("rm-busy"));
+    assert!(page.contains("rm-idle"));
+}
