@@ -11,10 +11,13 @@
 //! A module imports only from its left; [`clock`], [`domain`], [`secret`] and [`instruments`] are
 //! leaves that all may use.
 
+pub mod check;
+pub mod cli;
 pub mod clock;
 pub mod config;
 pub mod domain;
 pub mod instruments;
+pub mod logging;
 pub mod readiness;
 pub mod secret;
 pub mod store;
