@@ -13,12 +13,15 @@
 
 pub mod api;
 pub mod auth;
+pub mod check;
+pub mod cli;
 pub mod clock;
 pub mod config;
 pub mod domain;
 pub mod instruments;
 pub mod poll;
 pub mod metrics;
+pub mod logging;
 pub mod readiness;
 pub mod secret;
 pub mod simulator;

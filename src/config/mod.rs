@@ -3,6 +3,17 @@
 //! `load` reads the file and the environment into this; nothing else makes one, except `demo` and
 //! tests.
 
+mod accounts;
+pub mod cost;
+mod duration;
+mod environment;
+mod instances;
+mod keys;
+pub mod load;
+mod problem;
+mod read;
+mod yaml;
+
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -10,6 +21,10 @@ use std::time::Duration;
 
 use crate::domain::Engine;
 use crate::secret::Secret;
+
+pub use duration::format as format_duration;
+pub use environment::{Environment, OVERRIDE_PREFIX};
+pub use problem::Problem;
 
 /// Everything that `run` needs to know, apart from its flags.
 #[derive(Clone, Debug)]

@@ -1,0 +1,117 @@
+//! The `check` command: what the configuration says, or everything that is wrong with it.
+//!
+//! It opens no connection.
+
+use std::io::{self, Write};
+use std::path::Path;
+
+use crate::config::cost::{CallsPerDay, calls_per_day};
+use crate::config::load::{self, Loaded};
+use crate::config::{Account, Config, CredentialsSource, Environment, Network, format_duration};
+
+/// Checks the configuration and writes the result for people to `out`. Returns whether it is free
+/// of problems; warnings are none.
+///
+/// # Errors
+///
+/// When `out` cannot be written.
+pub fn check(file: &Path, environment: &Environment, out: &mut impl Write) -> io::Result<bool> {
+    match load::from_file(file, environment) {
+        Ok(loaded) => {
+            writeln!(out, "{}: ok", file.display())?;
+            write_loaded(&loaded, out)?;
+            Ok(true)
+        }
+        Err(error) => {
+            let count = error.problems().len();
+            let noun = if count == 1 { "problem" } else { "problems" };
+            writeln!(out, "{error}\n{}: {count} {noun}", file.display())?;
+            Ok(false)
+        }
+    }
+}
+
+fn write_loaded(loaded: &Loaded, out: &mut impl Write) -> io::Result<()> {
+    let Loaded { config, warnings } = loaded;
+    write_table(&accounts(config), out)?;
+    write_table(&instances(config), out)?;
+    let CallsPerDay { all_idle, all_active } = calls_per_day(&config.instances, &config.polling);
+    writeln!(
+        out,
+        "\nexpected API calls a day, at one page a walk: {all_idle:.0} (every instance idle) to \
+         {all_active:.0} (every instance active)"
+    )?;
+    for warning in warnings {
+        writeln!(out, "warning: {warning}")?;
+    }
+    Ok(())
+}
+
+fn accounts(config: &Config) -> Vec<Vec<String>> {
+    let mut rows = vec![row(["ACCOUNT", "CREDENTIALS", "ENDPOINT", "CALLS/S", "INSTANCES"])];
+    for (name, account) in &config.accounts {
+        let used = config.instances.iter().filter(|instance| instance.account == *name).count();
+        rows.push(vec![
+            name.to_string(),
+            credentials(&account.credentials).to_owned(),
+            endpoint(account).to_owned(),
+            account.requests_per_second.to_string(),
+            used.to_string(),
+        ]);
+    }
+    rows
+}
+
+fn instances(config: &Config) -> Vec<Vec<String>> {
+    let mut rows = vec![row([
+        "INSTANCE", "REGION", "ENGINE", "ACCOUNT", "INTERVAL", "IDLE", "LOOKBACK", "NAME",
+    ])];
+    for instance in &config.instances {
+        rows.push(vec![
+            instance.id.to_string(),
+            instance.region.to_string(),
+            instance.engine.to_string(),
+            instance.account.to_string(),
+            format_duration(instance.interval),
+            format_duration(instance.idle_interval),
+            format_duration(instance.lookback),
+            instance.name.to_string(),
+        ]);
+    }
+    rows
+}
+
+fn credentials(source: &CredentialsSource) -> &'static str {
+    match source {
+        CredentialsSource::Default => "default",
+        CredentialsSource::AccessKey { .. } => "access_key",
+    }
+}
+
+fn endpoint(account: &Account) -> &str {
+    match (&account.endpoints.rds, account.network) {
+        (Some(url), _) => url,
+        (None, Network::Public) => "public",
+        (None, Network::Vpc) => "vpc",
+    }
+}
+
+fn row<const N: usize>(cells: [&str; N]) -> Vec<String> {
+    cells.map(str::to_owned).to_vec()
+}
+
+fn write_table(rows: &[Vec<String>], out: &mut impl Write) -> io::Result<()> {
+    let columns = rows.iter().map(Vec::len).max().unwrap_or_default();
+    let width = |column: usize| {
+        let cells = rows.iter().filter_map(|row| row.get(column));
+        cells.map(|cell| cell.chars().count()).max().unwrap_or_default()
+    };
+    let widths: Vec<_> = (0..columns).map(width).collect();
+    writeln!(out)?;
+    for row in rows {
+        let cells: Vec<_> =
+            row.iter().zip(&widths).map(|(cell, width)| format!("{cell:width$}")).collect();
+        writeln!(out, "{}", cells.join("  ").trim_end())?;
+    }
+    Ok(())
+}

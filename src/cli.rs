@@ -1,0 +1,257 @@
+//! The command line: commands, flags, and what is allowed in them.
+//!
+//! Nothing is done here; `main` acts on what was asked for.
+
+use std::fmt;
+use std::path::PathBuf;
+use std::str::FromStr;
+use std::sync::LazyLock;
+
+use clap::{Args, Parser, Subcommand};
+
+use crate::instruments::BUILD;
+use crate::logging::{Format, Level};
+
+/// Where the daemon listens if nothing else is asked for: on every address of the machine.
+const DEFAULT_PORT: u16 = 10_525;
+/// Where the simulator listens if nothing else is asked for.
+const SIMULATOR_ADDRESS: &str = "127.0.0.1:10526";
+/// Paths under this belong to health and readiness.
+const RESERVED_PREFIX: &str = "/-/";
+
+/// Prometheus exporter for the migration (import) tasks of ApsaraDB RDS instances.
+#[derive(Clone, Debug, Parser)]
+#[command(name = "aliyun-rds-import-exporter", version = version(), max_term_width = 100)]
+pub struct Cli {
+    /// The flags.
+    #[command(flatten)]
+    pub options: Options,
+    #[command(subcommand)]
+    command: Option<Command>,
+}
+
+/// What to do.
+#[derive(Clone, Debug, PartialEq, Eq, Subcommand)]
+pub enum Command {
+    /// Run the daemon (what is done without a command)
+    Run,
+    /// Run simulator and daemon in one process on loopback: no configuration, no account
+    Demo,
+    /// Run only the simulated Alibaba Cloud
+    Simulate(Simulate),
+    /// Check the configuration and list every problem; exit 1 if there is any
+    Check,
+}
+
+/// What the simulator is asked for.
+#[derive(Clone, Debug, PartialEq, Eq, Args)]
+pub struct Simulate {
+    /// Address to listen on
+    #[arg(long, value_name = "ADDRESS", default_value = SIMULATOR_ADDRESS)]
+    pub listen: ListenAddress,
+    /// YAML file that describes the fleet, the speed of its life and its faults [default: the
+    /// scenario of demo]
+    #[arg(long, value_name = "FILE")]
+    pub scenario: Option<PathBuf>,
+}
+
+/// The flags that every command takes.
+#[derive(Clone, Debug, Args)]
+pub struct Options {
+    /// Configuration file
+    #[arg(long = "config.file", global = true, value_name = "FILE", default_value = "config.yaml")]
+    pub config_file: PathBuf,
+
+    #[arg(
+        long = "web.listen-address",
+        global = true,
+        value_name = "ADDRESS",
+        help = "Address to listen on, as HOST:PORT, [IPV6]:PORT or :PORT for every address; may be \
+                repeated [default: :10525, for demo 127.0.0.1:10525]"
+    )]
+    web_listen_address: Vec<ListenAddress>,
+
+    /// Path of the metrics
+    #[arg(
+        long = "web.telemetry-path",
+        global = true,
+        value_name = "PATH",
+        default_value = "/metrics",
+        value_parser = telemetry_path
+    )]
+    pub web_telemetry_path: String,
+
+    /// Least important events to log
+    #[arg(long = "log.level", global = true, value_name = "LEVEL", default_value = "info")]
+    pub log_level: Level,
+
+    /// How to write the log
+    #[arg(long = "log.format", global = true, value_name = "FORMAT", default_value = "logfmt")]
+    pub log_format: Format,
+}
+
+/// An address to listen on, as `HOST:PORT`, `[IPV6]:PORT` or `:PORT`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ListenAddress {
+    host: Option<String>,
+    port: u16,
+}
+
+impl Cli {
+    /// The command; `run` if none was given.
+    pub fn command(&self) -> Command {
+        self.command.clone().unwrap_or(Command::Run)
+    }
+
+    /// Where to listen: what was asked for, else the command's default.
+    pub fn listen_addresses(&self) -> Vec<ListenAddress> {
+        if !self.options.web_listen_address.is_empty() {
+            return self.options.web_listen_address.clone();
+        }
+        let demo = self.command() == Command::Demo;
+        let host = demo.then(|| "127.0.0.1".to_owned());
+        vec![ListenAddress { host, port: DEFAULT_PORT }]
+    }
+}
+
+impl ListenAddress {
+    /// Host name or IP address, without brackets; `None` for every address of the machine.
+    pub fn host(&self) -> Option<&str> {
+        self.host.as_deref()
+    }
+
+    /// Port; 0 for any that is free.
+    pub fn port(&self) -> u16 {
+        self.port
+    }
+}
+
+impl FromStr for ListenAddress {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        const ALLOWED: &str = "allowed: HOST:PORT, [IPV6]:PORT or :PORT";
+        let (host, port) =
+            text.rsplit_once(':').ok_or_else(|| format!("there is no port; {ALLOWED}"))?;
+        let port = port.parse().map_err(|_| format!("{port:?} is not a port; {ALLOWED}"))?;
+        let bracketed = host.strip_prefix('[').and_then(|host| host.strip_suffix(']'));
+        let host = match bracketed {
+            Some(ipv6) if ipv6.parse::<std::net::Ipv6Addr>().is_ok() => Some(ipv6),
+            None if host.is_empty() => None,
+            None if !host.contains([':', '[', ']', '/']) => Some(host),
+            _ => return Err(format!("{host:?} is not a host; {ALLOWED}")),
+        };
+        Ok(Self { host: host.map(str::to_owned), port })
+    }
+}
+
+impl fmt::Display for ListenAddress {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match &self.host {
+            Some(host) if host.contains(':') => write!(f, "[{host}]:{}", self.port),
+            Some(host) => write!(f, "{host}:{}", self.port),
+            None => write!(f, ":{}", self.port),
+        }
+    }
+}
+
+fn version() -> &'static str {
+    static VERSION: LazyLock<String> = LazyLock::new(|| {
+        format!("{} (revision {}, rustc {})", BUILD.version, BUILD.revision, BUILD.rustc)
+    });
+    &VERSION
+}
+
+fn telemetry_path(text: &str) -> Result<String, String> {
+    let odd = |c: char| !c.is_ascii_graphic() || matches!(c, '?' | '#' | '%');
+    if !text.starts_with('/') {
+        Err("a path begins with /".to_owned())
+    } else if text == "/" || text.starts_with(RESERVED_PREFIX) {
+        Err(format!("/ and what begins with {RESERVED_PREFIX} are taken"))
+    } else if text.contains(odd) {
+        Err("allowed are ASCII letters, digits and punctuation other than ?, # and %".to_owned())
+    } else {
+        Ok(text.to_owned())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::CommandFactory;
+
+    use super::*;
+
+    fn parse(arguments: &[&str]) -> Result<Cli, clap::Error> {
+        Cli::try_parse_from([&["aliyun-rds-import-exporter"], arguments].concat())
+    }
+
+    fn listening(arguments: &[&str]) -> Vec<String> {
+        let addresses = parse(arguments).unwrap().listen_addresses();
+        addresses.iter().map(ToString::to_string).collect()
+    }
+
+    #[test]
+    fn the_definition_is_sound() {
+        <Cli as CommandFactory>::command().debug_assert();
+    }
+
+    #[test]
+    fn without_a_command_it_runs() {
+        let cli = parse(&[]).unwrap();
+        assert_eq!(cli.command(), Command::Run);
+        assert_eq!(cli.options.config_file, PathBuf::from("config.yaml"));
+        assert_eq!(cli.options.web_telemetry_path, "/metrics");
+        assert_eq!((cli.options.log_level, cli.options.log_format), (Level::Info, Format::Logfmt));
+    }
+
+    #[test]
+    fn flags_work_before_and_after_the_command() {
+        for arguments in [
+            ["--config.file", "a.yaml", "--log.level=debug", "--web.telemetry-path=/m", "check"],
+            ["check", "--config.file", "a.yaml", "--log.level=debug", "--web.telemetry-path=/m"],
+        ] {
+            let cli = parse(&arguments).unwrap();
+            assert_eq!(cli.command(), Command::Check, "{arguments:?}");
+            assert_eq!(cli.options.config_file, PathBuf::from("a.yaml"), "{arguments:?}");
+            assert_eq!(cli.options.log_level, Level::Debug, "{arguments:?}");
+            assert_eq!(cli.options.web_telemetry_path, "/m", "{arguments:?}");
+        }
+    }
+
+    #[test]
+    fn listens_where_it_is_told_to_and_else_where_the_command_does() {
+        assert_eq!(listening(&[]), [":10525"]);
+        assert_eq!(listening(&["run"]), [":10525"]);
+        assert_eq!(listening(&["demo"]), ["127.0.0.1:10525"]);
+        let two = ["--web.listen-address=[::1]:9", "--web.listen-address", "localhost:0"];
+        assert_eq!(listening(&two), ["[::1]:9", "localhost:0"]);
+        let after = [&["demo"], two.as_slice()].concat();
+        assert_eq!(listening(&after), ["[::1]:9", "localhost:0"]);
+    }
+
+    #[test]
+    fn refuses_addresses_that_are_none() {
+        for address in
+            ["", "10525", "localhost", "::1:80", "[::1]", "[x]:80", ":65536", "http://a:1"]
+        {
+            assert!(address.parse::<ListenAddress>().is_err(), "{address}");
+        }
+    }
+
+    #[test]
+    fn refuses_telemetry_paths_that_are_taken_or_none() {
+        for path in ["", "/", "metrics", "/-/healthy", "/-/ready", "/a b", "/a?b", "/a#b", "/é"] {
+            assert!(parse(&["--web.telemetry-path", path]).is_err(), "{path}");
+        }
+        assert!(parse(&["--web.telemetry-path", "/probe/metrics"]).is_ok());
+    }
+
+    #[test]
+    fn the_simulator_stays_on_loopback_unless_told_otherwise() {
+        let Command::Simulate(simulate) = parse(&["simulate"]).unwrap().command() else {
+            panic!("not simulate")
+        };
+        assert_eq!(simulate.listen.to_string(), "127.0.0.1:10526");
+        assert_eq!(simulate.scenario, None);
+    }
+}

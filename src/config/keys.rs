@@ -1,0 +1,235 @@
+//! The keys that a configuration may have, in one table, and the check of a file against it.
+//!
+//! The loader, the overrides from the environment and the tests of `config.example.yaml` and
+//! `docs/configuration.md` all read the table. What the values mean is not known here, and no
+//! value is ever quoted here: it may be a secret in the wrong place.
+
+use std::collections::BTreeMap;
+
+use config::{Map, Value, ValueKind};
+
+use super::problem::{KeyPath, Report, allowed, nearest};
+use super::yaml::{Content, Entry, Node};
+
+/// A key and what its value is made of.
+#[derive(Debug)]
+pub(super) struct Key {
+    pub(super) name: &'static str,
+    pub(super) shape: Shape,
+}
+
+/// What a value is made of.
+#[derive(Clone, Copy, Debug)]
+pub(super) enum Shape {
+    /// A scalar.
+    Text,
+    /// A mapping with these keys.
+    Table(&'static [Key]),
+    /// A mapping from names to mappings with these keys.
+    Named(&'static [Key]),
+    /// A list of mappings with these keys.
+    List(&'static [Key]),
+}
+
+const fn text(name: &'static str) -> Key {
+    Key { name, shape: Shape::Text }
+}
+
+const fn table(name: &'static str, keys: &'static [Key]) -> Key {
+    Key { name, shape: Shape::Table(keys) }
+}
+
+/// Every key there is.
+pub(super) const KEYS: &[Key] = &[
+    Key { name: "accounts", shape: Shape::Named(ACCOUNT) },
+    table("polling", POLLING),
+    Key { name: "instances", shape: Shape::List(INSTANCE) },
+];
+
+const ACCOUNT: &[Key] = &[
+    table("credentials", CREDENTIALS),
+    text("requests_per_second"),
+    text("signature"),
+    text("network"),
+    table("endpoints", &[text("rds")]),
+    text("allow_http"),
+    text("ca_file"),
+];
+
+const CREDENTIALS: &[Key] = &[
+    text("type"),
+    text("access_key_id"),
+    text("access_key_secret"),
+    text("access_key_secret_file"),
+];
+
+const POLLING: &[Key] = &[
+    text("interval"),
+    text("idle_interval"),
+    text("lookback"),
+    text("deep_lookback"),
+    text("deep_interval"),
+    text("final_retention"),
+    text("page_size"),
+    text("concurrency"),
+    text("request_timeout"),
+    text("stale_after"),
+];
+
+const INSTANCE: &[Key] = &[
+    text("id"),
+    text("region"),
+    text("engine"),
+    text("account"),
+    text("name"),
+    text("interval"),
+    text("idle_interval"),
+    text("lookback"),
+];
+
+/// The likeliest reason for a key that is no word.
+const SPACE_HINT: &str = " (is there no space after a colon?)";
+
+/// What a name may be, for messages.
+pub(super) const NAME: &str = "1 to 64 letters, digits, -, _ and .";
+
+/// Checks a file's keys and shapes, reports what does not fit, and returns the rest as a layer of
+/// configuration. A list keeps an empty value for each item that does not fit, so that the others
+/// keep their places.
+pub(super) fn layer(root: &Node, report: &mut Report) -> Map<String, Value> {
+    let path = KeyPath::default();
+    match value(root, Shape::Table(KEYS), &path, report).map(|value| value.kind) {
+        Some(ValueKind::Table(table)) => table,
+        _ => Map::new(),
+    }
+}
+
+/// The names of `keys`.
+pub(super) fn names(keys: &'static [Key]) -> impl Iterator<Item = &'static str> + Clone {
+    keys.iter().map(|key| key.name)
+}
+
+/// Whether an account can have this name: it is a label, and part of variables' names.
+pub(super) fn is_name(name: &str) -> bool {
+    let fits = |c: char| c.is_alphanumeric() || matches!(c, '-' | '_' | '.');
+    (1..=64).contains(&name.chars().count()) && name.chars().all(fits)
+}
+
+fn value(node: &Node, shape: Shape, path: &KeyPath, report: &mut Report) -> Option<Value> {
+    report.stands_in_line(path.clone(), node.line);
+    let kind = match (&node.content, shape) {
+        (Content::Null, _) => return None,
+        (Content::Text(text), Shape::Text) => ValueKind::String(text.clone()),
+        (Content::Table(entries), Shape::Table(keys)) => {
+            ValueKind::Table(known(entries, keys, path, report))
+        }
+        (Content::Table(entries), Shape::Named(keys)) => {
+            ValueKind::Table(named(entries, keys, path, report))
+        }
+        (Content::List(items), Shape::List(keys)) => {
+            ValueKind::Array(list(items, keys, path, report))
+        }
+        (other, expected) => {
+            let expected = match expected {
+                Shape::Text => "one value",
+                Shape::Table(_) | Shape::Named(_) => "a mapping (key: value)",
+                Shape::List(_) => "a list (- item)",
+            };
+            report.problem(path, format!("is {}; allowed: {expected}", other.describe()));
+            return None;
+        }
+    };
+    Some(Value::new(None, kind))
+}
+
+/// The entries of a mapping whose keys are known.
+fn known(
+    entries: &[Entry],
+    keys: &'static [Key],
+    path: &KeyPath,
+    report: &mut Report,
+) -> Map<String, Value> {
+    let mut values = Map::new();
+    for entry in unrepeated(entries, path, report) {
+        match keys.iter().find(|key| key.name == entry.key) {
+            Some(key) => {
+                let path = path.key(key.name);
+                if let Some(value) = value(&entry.value, key.shape, &path, report) {
+                    values.insert(entry.key.clone(), value);
+                }
+            }
+            None => unknown(entry, keys, path, report),
+        }
+    }
+    values
+}
+
+/// The entries of a mapping whose keys are names. An entry without a value has all defaults.
+fn named(
+    entries: &[Entry],
+    keys: &'static [Key],
+    path: &KeyPath,
+    report: &mut Report,
+) -> Map<String, Value> {
+    let mut values = Map::new();
+    for entry in unrepeated(entries, path, report) {
+        if !is_name(&entry.key) {
+            let message = format!("has a name that is not allowed{SPACE_HINT}; allowed: {NAME}");
+            report.problem_in_line(entry.line, path, message);
+            continue;
+        }
+        let path = path.key(&entry.key);
+        let value = value(&entry.value, Shape::Table(keys), &path, report);
+        values
+            .insert(entry.key.clone(), value.unwrap_or_else(|| Map::<String, Value>::new().into()));
+    }
+    values
+}
+
+fn list(items: &[Node], keys: &'static [Key], path: &KeyPath, report: &mut Report) -> Vec<Value> {
+    let mut values = Vec::with_capacity(items.len());
+    for (index, item) in items.iter().enumerate() {
+        let path = path.index(index);
+        let value = value(item, Shape::Table(keys), &path, report);
+        if matches!(item.content, Content::Null) {
+            report.problem(&path, "is empty; allowed: a mapping (key: value)");
+        }
+        values.push(value.unwrap_or_default());
+    }
+    values
+}
+
+/// The first entry of each key.
+fn unrepeated<'a>(entries: &'a [Entry], path: &KeyPath, report: &mut Report) -> Vec<&'a Entry> {
+    let mut lines = BTreeMap::new();
+    let mut first = Vec::new();
+    for entry in entries {
+        if let Some(line) = lines.get(&entry.key) {
+            let path = if is_name(&entry.key) { &path.key(&entry.key) } else { path };
+            let message = format!("is a repeated key; it stands in line {line} already");
+            report.problem_in_line(entry.line, path, message);
+        } else {
+            lines.insert(&entry.key, entry.line);
+            first.push(entry);
+        }
+    }
+    first
+}
+
+/// A key that is not in the table. Its name is told only if it can be a slip of one that is: to
+/// YAML, the whole of `{access_key_secret:hunter2}` is a key.
+fn unknown(entry: &Entry, keys: &'static [Key], path: &KeyPath, report: &mut Report) {
+    let name = &entry.key;
+    let wordlike = name.chars().all(|c| c.is_ascii_alphabetic() || matches!(c, '_' | '-' | '.'));
+    let tellable = wordlike && (1..=40).contains(&name.len());
+    if name == "<<" {
+        report.problem_in_line(entry.line, path, "has a merge key (<<), which is not supported");
+    } else if tellable || nearest(name, names(keys)).is_some() {
+        let message = format!("is an unknown key; {}", allowed(name, names(keys)));
+        report.problem_in_line(entry.line, &path.key(name), message);
+    } else {
+        let known = names(keys).collect::<Vec<_>>().join(", ");
+        let message = format!("has an unknown key{SPACE_HINT}; allowed: {known}");
+        report.problem_in_line(entry.line, path, message);
+    }
+}

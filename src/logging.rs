@@ -1,0 +1,136 @@
+//! Logs: one line an event, on stderr, as logfmt or JSON.
+//!
+//! Losing stderr loses the log, never the daemon. Libraries are heard from `warn` on (from `info`
+//! on at `debug`): what they say below that may hold headers and signed URLs.
+
+use std::io::{self, Write};
+
+use clap::ValueEnum;
+use tracing::level_filters::LevelFilter;
+use tracing_subscriber::filter::Targets;
+use tracing_subscriber::fmt::MakeWriter;
+use tracing_subscriber::layer::SubscriberExt;
+use tracing_subscriber::util::{SubscriberInitExt, TryInitError};
+use tracing_subscriber::{Layer, fmt, registry};
+
+/// The target of this crate's events, library and binary.
+const OURS: &str = "aliyun_rds_import_exporter";
+
+/// The least important events that are logged.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum Level {
+    /// Everything there is.
+    Debug,
+    /// What an operator would note in a diary.
+    Info,
+    /// What may need attention.
+    Warn,
+    /// What failed.
+    Error,
+}
+
+/// How a line of the log looks.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum Format {
+    /// `key=value` pairs.
+    Logfmt,
+    /// A JSON object.
+    Json,
+}
+
+/// Starts logging for the whole process.
+///
+/// # Errors
+///
+/// When the process logs already.
+pub fn init(level: Level, format: Format) -> Result<(), TryInitError> {
+    let layer = match format {
+        Format::Logfmt => tracing_logfmt::builder()
+            .with_span_name(false)
+            .with_span_path(false)
+            .layer()
+            .with_writer(Stderr)
+            .log_internal_errors(false)
+            .boxed(),
+        Format::Json => fmt::layer()
+            .json()
+            .flatten_event(true)
+            .with_current_span(false)
+            .with_writer(Stderr)
+            .log_internal_errors(false)
+            .boxed(),
+    };
+    registry().with(layer.with_filter(filter(level))).try_init()
+}
+
+fn filter(level: Level) -> Targets {
+    let (ours, theirs) = match level {
+        Level::Debug => (LevelFilter::DEBUG, LevelFilter::INFO),
+        Level::Info => (LevelFilter::INFO, LevelFilter::WARN),
+        Level::Warn => (LevelFilter::WARN, LevelFilter::WARN),
+        Level::Error => (LevelFilter::ERROR, LevelFilter::ERROR),
+    };
+    Targets::new().with_target(OURS, ours).with_default(theirs)
+}
+
+/// Stderr as long as it takes anything.
+#[derive(Clone, Copy, Debug)]
+struct Stderr;
+
+impl MakeWriter<'_> for Stderr {
+    type Writer = Self;
+
+    fn make_writer(&self) -> Self {
+        *self
+    }
+}
+
+impl Write for Stderr {
+    fn write(&mut self, line: &[u8]) -> io::Result<usize> {
+        // There is nowhere to tell that the log cannot be written.
+        let _ = io::stderr().lock().write_all(line);
+        Ok(line.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use tracing::Level as Importance;
+
+    #[test]
+    fn libraries_never_log_below_info() {
+        for level in [Level::Debug, Level::Info, Level::Warn, Level::Error] {
+            let filter = filter(level);
+            for library in ["hyper", "hyper_util::client", "reqwest::connect", "rustls", "h2"] {
+                assert!(
+                    !filter.would_enable(library, &Importance::DEBUG),
+                    "{library} at {level:?}"
+                );
+                assert!(
+                    !filter.would_enable(library, &Importance::TRACE),
+                    "{library} at {level:?}"
+                );
+            }
+        }
+        assert!(filter(Level::Info).would_enable("hyper", &Importance::WARN));
+    }
+
+    #[test]
+    fn the_level_is_that_of_our_own_events() {
+        for (level, least, below) in [
+            (Level::Debug, Importance::DEBUG, Importance::TRACE),
+            (Level::Info, Importance::INFO, Importance::DEBUG),
+            (Level::Warn, Importance::WARN, Importance::INFO),
+            (Level::Error, Importance::ERROR, Importance::WARN),
+        ] {
+            let filter = filter(level);
+            assert!(filter.would_enable("aliyun_rds_import_exporter::config::load", &least));
+            assert!(!filter.would_enable("aliyun_rds_import_exporter::config::load", &below));
+        }
+    }
+}
