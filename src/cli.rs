@@ -2,22 +2,20 @@
 //!
 //! Nothing is done here; `main` acts on what was asked for.
 
-use std::fmt;
+use std::net::SocketAddr;
 use std::path::PathBuf;
-use std::str::FromStr;
 use std::sync::LazyLock;
 
 use clap::{Args, Parser, Subcommand};
 
 use crate::instruments::BUILD;
 use crate::logging::{Format, Level};
+use crate::web::{ListenAddress, TelemetryPath};
 
 /// Where the daemon listens if nothing else is asked for: on every address of the machine.
 const DEFAULT_PORT: u16 = 10_525;
 /// Where the simulator listens if nothing else is asked for.
 const SIMULATOR_ADDRESS: &str = "127.0.0.1:10526";
-/// Paths under this belong to health and readiness.
-const RESERVED_PREFIX: &str = "/-/";
 
 /// Prometheus exporter for the migration (import) tasks of ApsaraDB RDS instances.
 #[derive(Clone, Debug, Parser)]
@@ -48,7 +46,7 @@ pub enum Command {
 pub struct Simulate {
     /// Address to listen on
     #[arg(long, value_name = "ADDRESS", default_value = SIMULATOR_ADDRESS)]
-    pub listen: ListenAddress,
+    pub listen: SocketAddr,
     /// YAML file that describes the fleet, the speed of its life and its faults [default: the
     /// scenario of demo]
     #[arg(long, value_name = "FILE")]
@@ -76,10 +74,9 @@ pub struct Options {
         long = "web.telemetry-path",
         global = true,
         value_name = "PATH",
-        default_value = "/metrics",
-        value_parser = telemetry_path
+        default_value = "/metrics"
     )]
-    pub web_telemetry_path: String,
+    pub web_telemetry_path: TelemetryPath,
 
     /// Least important events to log
     #[arg(long = "log.level", global = true, value_name = "LEVEL", default_value = "info")]
@@ -88,13 +85,6 @@ pub struct Options {
     /// How to write the log
     #[arg(long = "log.format", global = true, value_name = "FORMAT", default_value = "logfmt")]
     pub log_format: Format,
-}
-
-/// An address to listen on, as `HOST:PORT`, `[IPV6]:PORT` or `:PORT`.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct ListenAddress {
-    host: Option<String>,
-    port: u16,
 }
 
 impl Cli {
@@ -109,49 +99,8 @@ impl Cli {
             return self.options.web_listen_address.clone();
         }
         let demo = self.command() == Command::Demo;
-        let host = demo.then(|| "127.0.0.1".to_owned());
-        vec![ListenAddress { host, port: DEFAULT_PORT }]
-    }
-}
-
-impl ListenAddress {
-    /// Host name or IP address, without brackets; `None` for every address of the machine.
-    pub fn host(&self) -> Option<&str> {
-        self.host.as_deref()
-    }
-
-    /// Port; 0 for any that is free.
-    pub fn port(&self) -> u16 {
-        self.port
-    }
-}
-
-impl FromStr for ListenAddress {
-    type Err = String;
-
-    fn from_str(text: &str) -> Result<Self, String> {
-        const ALLOWED: &str = "allowed: HOST:PORT, [IPV6]:PORT or :PORT";
-        let (host, port) =
-            text.rsplit_once(':').ok_or_else(|| format!("there is no port; {ALLOWED}"))?;
-        let port = port.parse().map_err(|_| format!("{port:?} is not a port; {ALLOWED}"))?;
-        let bracketed = host.strip_prefix('[').and_then(|host| host.strip_suffix(']'));
-        let host = match bracketed {
-            Some(ipv6) if ipv6.parse::<std::net::Ipv6Addr>().is_ok() => Some(ipv6),
-            None if host.is_empty() => None,
-            None if !host.contains([':', '[', ']', '/']) => Some(host),
-            _ => return Err(format!("{host:?} is not a host; {ALLOWED}")),
-        };
-        Ok(Self { host: host.map(str::to_owned), port })
-    }
-}
-
-impl fmt::Display for ListenAddress {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match &self.host {
-            Some(host) if host.contains(':') => write!(f, "[{host}]:{}", self.port),
-            Some(host) => write!(f, "{host}:{}", self.port),
-            None => write!(f, ":{}", self.port),
-        }
+        let host = if demo { "127.0.0.1" } else { "" };
+        vec![ListenAddress::new(host, DEFAULT_PORT)]
     }
 }
 
@@ -160,19 +109,6 @@ fn version() -> &'static str {
         format!("{} (revision {}, rustc {})", BUILD.version, BUILD.revision, BUILD.rustc)
     });
     &VERSION
-}
-
-fn telemetry_path(text: &str) -> Result<String, String> {
-    let odd = |c: char| !c.is_ascii_graphic() || matches!(c, '?' | '#' | '%');
-    if !text.starts_with('/') {
-        Err("a path begins with /".to_owned())
-    } else if text == "/" || text.starts_with(RESERVED_PREFIX) {
-        Err(format!("/ and what begins with {RESERVED_PREFIX} are taken"))
-    } else if text.contains(odd) {
-        Err("allowed are ASCII letters, digits and punctuation other than ?, # and %".to_owned())
-    } else {
-        Ok(text.to_owned())
-    }
 }
 
 #[cfg(test)]
@@ -200,7 +136,7 @@ mod tests {
         let cli = parse(&[]).unwrap();
         assert_eq!(cli.command(), Command::Run);
         assert_eq!(cli.options.config_file, PathBuf::from("config.yaml"));
-        assert_eq!(cli.options.web_telemetry_path, "/metrics");
+        assert_eq!(cli.options.web_telemetry_path.as_str(), "/metrics");
         assert_eq!((cli.options.log_level, cli.options.log_format), (Level::Info, Format::Logfmt));
     }
 
@@ -214,7 +150,7 @@ mod tests {
             assert_eq!(cli.command(), Command::Check, "{arguments:?}");
             assert_eq!(cli.options.config_file, PathBuf::from("a.yaml"), "{arguments:?}");
             assert_eq!(cli.options.log_level, Level::Debug, "{arguments:?}");
-            assert_eq!(cli.options.web_telemetry_path, "/m", "{arguments:?}");
+            assert_eq!(cli.options.web_telemetry_path.as_str(), "/m", "{arguments:?}");
         }
     }
 
@@ -227,23 +163,6 @@ mod tests {
         assert_eq!(listening(&two), ["[::1]:9", "localhost:0"]);
         let after = [&["demo"], two.as_slice()].concat();
         assert_eq!(listening(&after), ["[::1]:9", "localhost:0"]);
-    }
-
-    #[test]
-    fn refuses_addresses_that_are_none() {
-        for address in
-            ["", "10525", "localhost", "::1:80", "[::1]", "[x]:80", ":65536", "http://a:1"]
-        {
-            assert!(address.parse::<ListenAddress>().is_err(), "{address}");
-        }
-    }
-
-    #[test]
-    fn refuses_telemetry_paths_that_are_taken_or_none() {
-        for path in ["", "/", "metrics", "/-/healthy", "/-/ready", "/a b", "/a?b", "/a#b", "/é"] {
-            assert!(parse(&["--web.telemetry-path", path]).is_err(), "{path}");
-        }
-        assert!(parse(&["--web.telemetry-path", "/probe/metrics"]).is_ok());
     }
 
     #[test]

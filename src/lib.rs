@@ -12,16 +12,18 @@
 //! leaves that all may use.
 
 pub mod api;
+pub mod app;
 pub mod auth;
 pub mod check;
 pub mod cli;
 pub mod clock;
 pub mod config;
+pub mod demo;
 pub mod domain;
 pub mod instruments;
-pub mod poll;
-pub mod metrics;
 pub mod logging;
+pub mod metrics;
+pub mod poll;
 pub mod readiness;
 pub mod secret;
 pub mod simulator;

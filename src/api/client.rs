@@ -15,10 +15,9 @@ use crate::api::request::ListImports;
 use crate::api::response::{self, Page};
 use crate::api::skew::{Change, Skew};
 use crate::api::{Error, endpoint, error_body, time};
-use crate::auth::provider::Environment;
 use crate::auth::{Credentials, Provider, signature_v1};
 use crate::clock::Clock;
-use crate::config;
+use crate::config::{self, Environment};
 use crate::domain::LIST_IMPORTS;
 use crate::instruments::{Instruments, Scope};
 

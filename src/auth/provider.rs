@@ -1,19 +1,15 @@
 //! Where an account's keys come from.
 
-use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, PoisonError, RwLock};
 
 use crate::auth::Credentials;
-use crate::config::{CredentialsSource, SecretSource};
+use crate::config::{CredentialsSource, Environment, SecretSource};
 use crate::secret::Secret;
 
 const ID_VARIABLE: &str = "ALIBABA_CLOUD_ACCESS_KEY_ID";
 const SECRET_VARIABLE: &str = "ALIBABA_CLOUD_ACCESS_KEY_SECRET";
 const TOKEN_VARIABLE: &str = "ALIBABA_CLOUD_SECURITY_TOKEN";
-
-/// Environment variables by name.
-pub type Environment = BTreeMap<String, String>;
 
 /// Gives an account's keys, and keeps them until told that they no longer work.
 #[derive(Debug)]
@@ -65,7 +61,8 @@ impl Provider {
     /// A provider of the keys that `source` describes.
     pub fn new(source: CredentialsSource, environment: &Environment) -> Self {
         // An empty variable counts as unset, as in the official SDKs.
-        let variable = |name| environment.get(name).filter(|value| !value.is_empty()).cloned();
+        let variable =
+            |name| environment.get(name).filter(|value| !value.is_empty()).map(str::to_owned);
         let environment = EnvironmentKeys {
             id: variable(ID_VARIABLE),
             secret: variable(SECRET_VARIABLE).map(Secret::new),
@@ -141,12 +138,8 @@ fn read_secret(path: &Path) -> Result<Secret, CredentialsError> {
 mod tests {
     use super::*;
 
-    fn environment(variables: &[(&str, &str)]) -> Environment {
-        variables.iter().map(|(name, value)| ((*name).into(), (*value).into())).collect()
-    }
-
     fn provider(variables: &[(&str, &str)]) -> Provider {
-        Provider::new(CredentialsSource::Default, &environment(variables))
+        Provider::new(CredentialsSource::Default, &variables.iter().copied().collect())
     }
 
     fn from_file(path: &Path) -> Provider {
@@ -154,7 +147,7 @@ mod tests {
             access_key_id: "id".into(),
             access_key_secret: SecretSource::File(path.to_owned()),
         };
-        Provider::new(source, &Environment::new())
+        Provider::new(source, &Environment::default())
     }
 
     #[test]

@@ -181,7 +181,12 @@ impl AccountPoll {
                 // An API error of another kind shows too that keys and clock are accepted.
                 let accepted = failure.is_none_or(|error| error.request_id().is_some());
                 self.probed(now, accepted);
-                self.log_outcome(instance.key(), walk_failure.as_ref(), failed_before.as_deref(), now);
+                self.log_outcome(
+                    instance.key(),
+                    walk_failure.as_ref(),
+                    failed_before.as_deref(),
+                    now,
+                );
             }
         }
         self.unattempted -= usize::from(was_pending);
@@ -258,7 +263,9 @@ impl AccountPoll {
         now: Duration,
     ) {
         let code = failure.map(|error| error.code().to_string());
-        if code.as_deref() == failed_before || !self.journal.enters(code.as_deref().unwrap_or(WELL), now) {
+        if code.as_deref() == failed_before
+            || !self.journal.enters(code.as_deref().unwrap_or(WELL), now)
+        {
             return;
         }
         let InstanceKey { account, region_id, db_instance_id } = key;

@@ -23,9 +23,8 @@ use tokio::task::{JoinError, JoinSet};
 use tokio_util::sync::CancellationToken;
 
 use crate::api::{Client, SetupError};
-use crate::auth::provider::Environment;
 use crate::clock::Clock;
-use crate::config::Config;
+use crate::config::{Config, Environment};
 use crate::instruments::Instruments;
 use crate::store::Store;
 

@@ -30,6 +30,13 @@ pub struct ListenAddressError {
     problem: &'static str,
 }
 
+impl ListenAddress {
+    /// The address of `host`, an IP address or a name, or of every interface if it is empty.
+    pub fn new(host: &str, port: u16) -> Self {
+        Self { host: host.to_owned(), port }
+    }
+}
+
 impl FromStr for ListenAddress {
     type Err = ListenAddressError;
 

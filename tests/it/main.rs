@@ -6,6 +6,6 @@
     reason = "a test fails by panicking, in its helpers too"
 )]
 
-mod simulator;
 mod exposition;
 mod golden;
+mod simulator;
