@@ -8,3 +8,4 @@
 
 mod exposition;
 mod golden;
+mod web;
