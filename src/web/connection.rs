@@ -23,8 +23,8 @@ use crate::clock::Clock;
 use super::Limits;
 use super::routes::Routes;
 
-/// hyper takes no smaller limit for a head.
-const SMALLEST_HEAD: usize = 8_192;
+/// Bytes that a connection holds of what it reads, and of what it writes: a piece of a page.
+const BUFFER: usize = 64 * 1024;
 
 /// Serves `stream` until the client or a limit ends it, or `stop` came and the request in flight
 /// is answered, or `cut` ends it at once.
@@ -48,7 +48,8 @@ pub(super) async fn serve(
     let io = TokioIo::new(Watched { stream, activity: activity.clone() });
     let connection = http1::Builder::new()
         .header_read_timeout(None)
-        .max_buf_size(limits.head_size.max(SMALLEST_HEAD))
+        .max_header_size(limits.head_size)
+        .max_buf_size(BUFFER.max(limits.head_size))
         .serve_connection(io, service);
     let mut connection = pin!(connection);
     let mut expired = pin!(activity.expired(&limits));

@@ -47,7 +47,7 @@ pub struct Site {
 pub struct Limits {
     /// Connections at a time, of all addresses together; further ones wait in the kernel's queue.
     pub connections: usize,
-    /// Size of a request's head in bytes, at least 8,192; larger ones are answered by 431.
+    /// Size of a request's head in bytes; larger ones are answered by 431.
     pub head_size: usize,
     /// Time for a request's head, from its first byte, or from the start of the connection.
     pub head: Duration,

@@ -88,7 +88,8 @@ impl Acceptor {
                 let limit = self.limits.connections;
                 tracing::warn!(%address, limit, "all connections are taken, further ones wait");
             }
-            // Nothing closes the semaphore, so there is a permit in the end.
+            // Held while waiting, so that no connection is taken that cannot be served. Nothing
+            // closes the semaphore, so there is a permit in the end.
             let Ok(permit) = Arc::clone(&self.free).acquire_owned().await else { return };
             match listener.accept().await {
                 Ok((stream, peer)) => self.serve(stream, peer, permit, clock.clone()),

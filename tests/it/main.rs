@@ -9,3 +9,4 @@
 mod exposition;
 mod golden;
 mod simulator;
+mod web;

@@ -12,6 +12,7 @@ mod refusals;
 mod rules;
 mod text;
 
+pub(crate) use page::Page;
 pub(crate) use parser::parse;
 
 use std::io::Write as _;

@@ -17,13 +17,15 @@ pub(crate) struct Family {
     pub(crate) samples: Vec<Sample>,
 }
 
+/// Names and values, as they were before escaping, in the order of the page.
+pub(crate) type Labels = Vec<(String, String)>;
+
 /// One line with a value.
 #[derive(Clone, Debug)]
 pub(crate) struct Sample {
     /// The family's name; in a histogram with `_bucket`, `_sum` or `_count` behind it.
     pub(crate) name: String,
-    /// Label names and values, as they were before escaping, in the order of the page.
-    pub(crate) labels: Vec<(String, String)>,
+    pub(crate) labels: Labels,
     pub(crate) value: f64,
 }
 

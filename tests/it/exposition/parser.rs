@@ -3,7 +3,7 @@
 
 use std::fmt;
 
-use super::page::{Family, Page, Sample};
+use super::page::{Family, Labels, Page, Sample};
 use super::rules;
 
 /// Why a page was refused.
@@ -152,8 +152,8 @@ fn sample(line: &str) -> Result<Sample, Problem> {
 }
 
 /// Reads labels up to the closing brace; returns them and what stands behind it.
-fn labels(mut rest: &str) -> Result<(Vec<(String, String)>, &str), Problem> {
-    let mut labels: Vec<(String, String)> = Vec::new();
+fn labels(mut rest: &str) -> Result<(Labels, &str), Problem> {
+    let mut labels = Labels::new();
     loop {
         let (name, after) = rest.split_once("=\"").ok_or("a label without a quoted value")?;
         label_name(name)?;

@@ -1,0 +1,234 @@
+//! The HTTP server, over real sockets.
+
+mod accepting;
+mod encoding;
+mod end;
+mod limits;
+mod paths;
+mod scrapes;
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use aliyun_rds_import_exporter::clock::ManualClock;
+use aliyun_rds_import_exporter::domain::{
+    Engine, ImportId, InstanceKey, Position, Task, TaskStatus, TaskType,
+};
+use aliyun_rds_import_exporter::instruments::Instruments;
+use aliyun_rds_import_exporter::readiness::Readiness;
+use aliyun_rds_import_exporter::store::{GoodWalk, InstanceSnapshot, PollState, Store};
+use aliyun_rds_import_exporter::web::{Bound, Limits, ListenAddress, Site};
+use chrono::DateTime;
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::{TcpSocket, TcpStream};
+use tokio::sync::watch;
+use tokio::task::JoinHandle;
+use tokio_util::sync::CancellationToken;
+
+/// Fails the test when something that must happen does not: generous, since it is never waited
+/// for when all is well.
+async fn within<F: Future>(future: F) -> F::Output {
+    tokio::time::timeout(Duration::from_secs(60), future).await.expect("it takes forever")
+}
+
+/// A server on a free port of loopback, with a clock that stands still.
+struct Server {
+    address: SocketAddr,
+    store: Store,
+    hands: ManualClock,
+    readiness: watch::Sender<Readiness>,
+    stop: CancellationToken,
+    task: JoinHandle<()>,
+}
+
+impl Server {
+    async fn start() -> Self {
+        Self::with(Limits::default(), "/metrics").await
+    }
+
+    async fn with(limits: Limits, telemetry_path: &str) -> Self {
+        let bound = Bound::bind(&[local()]).await.unwrap();
+        let address = bound.local_addrs()[0];
+        let hands = ManualClock::new(DateTime::from_timestamp(1_787_220_000, 0).unwrap());
+        let (readiness, site) = site(&hands, telemetry_path);
+        let store = site.store.clone();
+        let stop = CancellationToken::new();
+        let task = tokio::spawn(bound.serve(site, limits, stop.clone()));
+        Self { address, store, hands, readiness, stop, task }
+    }
+
+    async fn connect(&self) -> Client {
+        Client::new(TcpStream::connect(self.address).await.unwrap())
+    }
+
+    /// One request on a connection of its own.
+    async fn get(&self, path: &str) -> Answer {
+        self.connect().await.get(path).await
+    }
+
+    /// Waits until the server has come to its end.
+    async fn ended(self) {
+        within(self.task).await.unwrap();
+    }
+}
+
+fn local() -> ListenAddress {
+    "127.0.0.1:0".parse().unwrap()
+}
+
+fn site(hands: &ManualClock, telemetry_path: &str) -> (watch::Sender<Readiness>, Site) {
+    let readiness = watch::Sender::new(Readiness::Ready);
+    let site = Site {
+        store: Store::new(),
+        instruments: Instruments::new().unwrap(),
+        clock: hands.clock(),
+        readiness: readiness.subscribe(),
+        telemetry_path: telemetry_path.parse().unwrap(),
+    };
+    (readiness, site)
+}
+
+/// An instance of which `tasks` incremental tasks are all `lag_seconds` behind.
+fn instance(id: &str, tasks: u64, lag_seconds: u32) -> InstanceSnapshot {
+    let key = InstanceKey {
+        account: "default".into(),
+        region_id: "cn-hangzhou".into(),
+        db_instance_id: id.into(),
+    };
+    let tasks = (1..=tasks).map(|number| Task {
+        import_id: ImportId(number),
+        kind: TaskType::INCREMENTAL,
+        status: TaskStatus::INCREMENTAL_IMPORTING,
+        position: Some(Position { unix_seconds: 1_787_220_000 - lag_seconds, lag_seconds }),
+    });
+    let walk = GoodWalk {
+        ended_at: DateTime::from_timestamp(1_787_220_000, 0).unwrap(),
+        duration: Duration::from_secs(1),
+        pages: 1,
+        tasks: tasks.collect(),
+    };
+    let stale_after = Duration::from_secs(900);
+    let pending = InstanceSnapshot::pending(key, Engine::MySQL, Arc::from(""), stale_after);
+    InstanceSnapshot { state: PollState::Active, up: Some(true), last_good: Some(walk), ..pending }
+}
+
+/// Instances whose page is many times what the buffers of a connection hold.
+fn publish_a_large_page(store: &Store) {
+    for number in 0..100 {
+        store.publish(instance(&format!("rm-{number:03}"), 400, 7));
+    }
+}
+
+/// A raw HTTP/1.1 client.
+struct Client {
+    stream: TcpStream,
+    /// What was read and not used.
+    unread: Vec<u8>,
+}
+
+/// An answer, as it came over the wire.
+#[derive(Debug)]
+struct Answer {
+    /// Status line and header lines.
+    head: String,
+    body: Vec<u8>,
+}
+
+impl Client {
+    fn new(stream: TcpStream) -> Self {
+        Self { stream, unread: Vec::new() }
+    }
+
+    /// A client for which the kernel keeps few bytes, so that a server that sends more has to wait
+    /// until the client reads.
+    async fn with_a_small_buffer(address: SocketAddr) -> Self {
+        let socket = TcpSocket::new_v4().unwrap();
+        socket.set_recv_buffer_size(4096).unwrap();
+        Self::new(socket.connect(address).await.unwrap())
+    }
+
+    async fn send(&mut self, bytes: &str) {
+        self.stream.write_all(bytes.as_bytes()).await.unwrap();
+    }
+
+    /// Sends a request without a body.
+    async fn ask(&mut self, method: &str, path: &str, headers: &str) {
+        self.send(&format!("{method} {path} HTTP/1.1\r\nHost: localhost\r\n{headers}\r\n")).await;
+    }
+
+    async fn get(&mut self, path: &str) -> Answer {
+        self.ask("GET", path, "").await;
+        self.answer().await
+    }
+
+    /// Sends a request and reads its answer, which has no body if the method is HEAD.
+    async fn request(&mut self, method: &str, path: &str, headers: &str) -> Answer {
+        self.ask(method, path, headers).await;
+        if method == "HEAD" { self.head().await } else { self.answer().await }
+    }
+
+    /// Reads one answer with its body.
+    async fn answer(&mut self) -> Answer {
+        let mut answer = self.head().await;
+        let size: usize = answer.header("content-length").unwrap().parse().unwrap();
+        while self.unread.len() < size {
+            assert!(self.fill().await > 0, "the connection ended in the middle of a body");
+        }
+        answer.body = self.unread.drain(..size).collect();
+        answer
+    }
+
+    /// Reads the head of one answer.
+    async fn head(&mut self) -> Answer {
+        let end = loop {
+            if let Some(end) = self.unread.windows(4).position(|bytes| bytes == b"\r\n\r\n") {
+                break end;
+            }
+            assert!(self.fill().await > 0, "the connection ended before an answer");
+        };
+        let head: Vec<u8> = self.unread.drain(..end + 4).collect();
+        Answer { head: String::from_utf8(head).unwrap(), body: Vec::new() }
+    }
+
+    async fn fill(&mut self) -> usize {
+        self.unread.reserve(64 * 1024);
+        // A connection that is cut may end by a reset as well.
+        within(self.stream.read_buf(&mut self.unread)).await.unwrap_or(0)
+    }
+
+    /// Waits until the server has ended the connection; nothing more may come.
+    async fn assert_ended(&mut self) {
+        let more = self.fill().await;
+        assert_eq!(
+            (more, self.unread.len()),
+            (0, 0),
+            "{:?}",
+            String::from_utf8_lossy(&self.unread)
+        );
+    }
+}
+
+impl Answer {
+    fn status(&self) -> u16 {
+        self.head.split(' ').nth(1).unwrap().parse().unwrap()
+    }
+
+    fn header(&self, name: &str) -> Option<&str> {
+        let lines = self.head.lines().skip(1).filter_map(|line| line.split_once(": "));
+        let mut values = lines.filter(|(header, _)| header.eq_ignore_ascii_case(name));
+        let value = values.next().map(|(_, value)| value);
+        assert_eq!(values.next(), None, "{name} twice: {}", self.head);
+        value
+    }
+
+    /// Its headers without the time.
+    fn headers(&self) -> Vec<&str> {
+        let lines = self.head.lines().skip(1);
+        lines.filter(|line| !line.to_lowercase().starts_with("date:")).collect()
+    }
+
+    fn text(&self) -> &str {
+        std::str::from_utf8(&self.body).unwrap()
+    }
+}
