@@ -119,9 +119,9 @@ fn access_key_secret(reader: &mut Reader, section: &Section<'_>) -> Option<Secre
             None
         }
         (None, None) => {
-            let path = section.path.key(INLINE);
-            if !reader.report.has(&path) && !reader.report.has(&section.path.key(FILE)) {
-                reader.report.problem(&path, format!("is missing; allowed: a secret, or {FILE}"));
+            if !reader.is_reported(section, INLINE) && !reader.is_reported(section, FILE) {
+                let message = format!("is missing; type access_key needs it, or {FILE}");
+                reader.problem(section, INLINE, message);
             }
             None
         }
@@ -143,8 +143,8 @@ fn access_key_secret(reader: &mut Reader, section: &Section<'_>) -> Option<Secre
 fn private(reader: &mut Reader, section: &Section<'_>, key: &str) -> Option<String> {
     let path = section.path.key(key);
     let Some(text) = section.filled(key).map(without_line_end) else {
-        if !reader.report.has(&path) {
-            reader.report.problem(&path, "is missing; allowed: what type access_key needs");
+        if !reader.is_reported(section, key) {
+            reader.report.problem(&path, "is missing; type access_key needs it");
         }
         return None;
     };

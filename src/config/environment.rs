@@ -116,7 +116,9 @@ fn leaves_gaps(
 fn account_names(file: &Map<String, Value>) -> Vec<String> {
     match file.get("accounts").map(|value| &value.kind) {
         Some(ValueKind::Table(accounts)) if !accounts.is_empty() => {
-            accounts.keys().cloned().collect()
+            let mut names: Vec<_> = accounts.keys().cloned().collect();
+            names.sort();
+            names
         }
         _ => vec!["default".to_owned()],
     }

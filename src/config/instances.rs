@@ -96,7 +96,8 @@ pub(super) fn read(
 ) -> Vec<Instance> {
     let sections = root.list("instances");
     let path = root.path.key("instances");
-    if sections.is_empty() && !reader.report.has(&path) && !reader.report.has(&path.index(0)) {
+    let is_reported = reader.is_reported(root, "instances") || reader.report.has(&path.index(0));
+    if sections.is_empty() && !is_reported {
         reader.report.problem(&path, "is empty: there is nothing to poll; allowed: instances");
     }
     let mut seen = BTreeMap::new();

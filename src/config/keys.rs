@@ -8,7 +8,7 @@ use std::collections::BTreeMap;
 
 use config::{Map, Value, ValueKind};
 
-use super::problem::{KeyPath, Report, allowed, nearest};
+use super::problem::{KeyPath, Report, allowed};
 use super::yaml::{Content, Entry, Node};
 
 /// A key and what its value is made of.
@@ -216,15 +216,14 @@ fn unrepeated<'a>(entries: &'a [Entry], path: &KeyPath, report: &mut Report) -> 
     first
 }
 
-/// A key that is not in the table. Its name is told only if it can be a slip of one that is: to
-/// YAML, the whole of `{access_key_secret:hunter2}` is a key.
+/// A key that is not in the table. Its name is told only if it is made of letters alone, as every
+/// known one is: to YAML, the whole of `{access_key_secret:hunter2}` is a key.
 fn unknown(entry: &Entry, keys: &'static [Key], path: &KeyPath, report: &mut Report) {
     let name = &entry.key;
     let wordlike = name.chars().all(|c| c.is_ascii_alphabetic() || matches!(c, '_' | '-' | '.'));
-    let tellable = wordlike && (1..=40).contains(&name.len());
     if name == "<<" {
         report.problem_in_line(entry.line, path, "has a merge key (<<), which is not supported");
-    } else if tellable || nearest(name, names(keys)).is_some() {
+    } else if wordlike && (1..=40).contains(&name.len()) {
         let message = format!("is an unknown key; {}", allowed(name, names(keys)));
         report.problem_in_line(entry.line, &path.key(name), message);
     } else {

@@ -178,23 +178,35 @@ impl Report {
     }
 }
 
-/// A value for a message: in quotes, escaped, and not longer than a line.
+/// A value for a message: in quotes, escaped, and not longer than a line. One that seems to have
+/// swallowed the line of a secret, by a slip in the YAML, is not told.
 pub(super) fn quoted(value: &str) -> String {
+    if value.to_lowercase().contains("secret") && value.contains(char::is_whitespace) {
+        return "the value".to_owned();
+    }
     match value.char_indices().nth(MAX_QUOTED) {
         None => format!("{value:?}"),
         Some((end, _)) => format!("{:?}...", &value[..end]),
     }
 }
 
-/// The one of `known` that `word` was probably meant to be.
+/// The one of `known` that `word` was probably meant to be: nearly the same, or one begins with the
+/// other. Numbers have no spelling.
 pub(super) fn nearest<'a>(word: &str, known: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
     let word = word.to_lowercase();
+    if word.chars().count() < 3 || !word.contains(char::is_alphabetic) {
+        return None;
+    }
     let distances = known.into_iter().map(|name| {
         let distance = strsim::osa_distance(&word, &name.to_lowercase());
         (distance, name)
     });
-    let (distance, name) = distances.min_by_key(|(distance, _)| *distance)?;
-    (distance <= name.chars().count().div_ceil(3)).then_some(name)
+    let close = |distance: usize, name: &str| {
+        let begins = word.starts_with(name) || name.starts_with(&word);
+        begins || distance <= name.chars().count().div_ceil(3)
+    };
+    let candidates = distances.filter(|(distance, name)| close(*distance, name));
+    candidates.min_by_key(|(distance, _)| *distance).map(|(_, name)| name)
 }
 
 /// The end of a message about a word that is not one of `known`.
@@ -235,6 +247,8 @@ mod tests {
     fn suggests_a_word_only_if_it_is_near() {
         assert_eq!(nearest("intervall", ["interval", "idle_interval"]), Some("interval"));
         assert_eq!(nearest("mysql", ["MySQL", "SQLServer"]), Some("MySQL"));
+        assert_eq!(nearest("region_id", ["region", "engine"]), Some("region"));
+        assert_eq!(nearest("10", ["30", "50"]), None);
         assert_eq!(nearest("tags", ["interval", "engine"]), None);
     }
 
@@ -242,5 +256,11 @@ mod tests {
     fn a_long_value_is_cut_between_characters() {
         let shown = quoted(&"é".repeat(200));
         assert_eq!(shown, format!("\"{}\"...", "é".repeat(60)));
+    }
+
+    #[test]
+    fn a_value_that_swallowed_a_secret_is_not_told() {
+        assert_eq!(quoted("access_key access_key_secret hunter2"), "the value");
+        assert_eq!(quoted("/run/secrets/rds"), "\"/run/secrets/rds\"");
     }
 }

@@ -92,8 +92,7 @@ impl Reader {
         parse: impl FnOnce(&str) -> Result<T, String>,
     ) -> Option<T> {
         let Some(text) = section.text(key) else {
-            let path = section.path.key(key);
-            return (!self.report.has(&path)).then_some(default);
+            return (!self.report.has(&section.path.key(key))).then_some(default);
         };
         self.parsed(section, key, text, parse)
     }
@@ -107,9 +106,8 @@ impl Reader {
         parse: impl FnOnce(&str) -> Result<T, String>,
     ) -> Option<T> {
         let Some(text) = section.filled(key) else {
-            let path = section.path.key(key);
-            if !self.report.has(&path) {
-                self.report.problem(&path, format!("is missing; allowed: {what}"));
+            if !self.is_reported(section, key) {
+                self.problem(section, key, format!("is missing; allowed: {what}"));
             }
             return None;
         };
@@ -133,6 +131,12 @@ impl Reader {
     /// The path of a file at `key`, from the configuration's directory.
     pub(super) fn file(&self, section: &Section<'_>, key: &str) -> Option<PathBuf> {
         section.filled(key).map(|path| self.directory.join(path))
+    }
+
+    /// Whether a missing value at `key` needs no word: there is one, and it or its mapping has a
+    /// problem already.
+    pub(super) fn is_reported(&self, section: &Section<'_>, key: &str) -> bool {
+        self.report.has(&section.path) || self.report.has(&section.path.key(key))
     }
 
     /// Adds a problem of the value at `key`.

@@ -1,4 +1,4 @@
-//! What the exporter does, seen from outside.
+//! What the exporter does, seen from outside: one binary, one module a concern.
 #![allow(
     clippy::unwrap_used,
     clippy::expect_used,
@@ -6,7 +6,10 @@
     reason = "a test fails by panicking, in its helpers too"
 )]
 
+mod cli;
+mod config;
 mod exposition;
 mod golden;
+mod pipeline;
 mod simulator;
 mod web;
