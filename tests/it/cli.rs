@@ -66,8 +66,8 @@ fn bad_usage_exits_with_2_and_says_why() {
         (&["check", "extra"], "extra"),
         (&["--log.level=loud"], "loud"),
         (&["--log.format=xml"], "xml"),
-        (&["--web.listen-address=10525"], "there is no port"),
-        (&["--web.telemetry-path=/-/ready"], "are taken"),
+        (&["--web.listen-address=10525"], "it has no port"),
+        (&["--web.telemetry-path=/-/ready"], "the exporter needs it"),
         (&["simulate", "--listen=nowhere"], "nowhere"),
     ] {
         let output = run(arguments);
