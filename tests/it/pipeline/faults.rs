@@ -27,7 +27,12 @@ async fn all_well() -> Pipeline {
 }
 
 /// What is to be seen while every walk of an instance fails with `code`, and afterwards.
-async fn survives_failing(code: &str, begin: impl FnOnce(&Pipeline), end: impl FnOnce(&Pipeline)) {
+async fn survives_failing(
+    code: &str,
+    each_call_fails: bool,
+    begin: impl FnOnce(&Pipeline),
+    end: impl FnOnce(&Pipeline),
+) {
     let pipeline = all_well().await;
     let before = tasks(&pipeline.page().await, FAULTY);
     assert_eq!(before.len(), 150);
