@@ -232,3 +232,62 @@ fn unknown(entry: &Entry, keys: &'static [Key], path: &KeyPath, report: &mut Rep
         report.problem_in_line(entry.line, path, message);
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
+
+    use super::*;
+
+    /// The scalar keys, by their names without the section; those of tables below a section with it.
+    fn scalars(keys: &[Key], prefix: &str, found: &mut BTreeSet<String>) {
+        for key in keys {
+            match key.shape {
+                Shape::Text => {
+                    found.insert(format!("{prefix}{}", key.name));
+                }
+                Shape::Table(keys) if matches!(key.name, "credentials" | "endpoints") => {
+                    scalars(keys, &format!("{}.", key.name), found);
+                }
+                Shape::Table(keys) | Shape::Named(keys) | Shape::List(keys) => {
+                    scalars(keys, "", found);
+                }
+            }
+        }
+    }
+
+    fn ours() -> BTreeSet<String> {
+        let mut found = BTreeSet::new();
+        scalars(KEYS, "", &mut found);
+        found
+    }
+
+    fn read(path: &str) -> String {
+        let root = std::path::Path::new(env!("CARGO_MANIFEST_DIR"));
+        std::fs::read_to_string(root.join(path)).unwrap()
+    }
+
+    #[test]
+    fn the_reference_has_every_key_and_no_other() {
+        let reference = read("docs/configuration.md");
+        let cells =
+            reference.lines().filter_map(|line| line.strip_prefix("| `")?.split_once(" | "));
+        let documented: BTreeSet<String> = cells
+            .flat_map(|(keys, _)| keys.split(", "))
+            .map(|key| key.trim_matches('`').to_owned())
+            .collect();
+        assert_eq!(documented, ours());
+    }
+
+    #[test]
+    fn the_example_has_every_key() {
+        let example = read("config.example.yaml");
+        for key in ours() {
+            let name = key.rsplit('.').next().unwrap();
+            let shown = example
+                .split([' ', '{', '\n'])
+                .any(|word| word.strip_suffix(':').is_some_and(|word| word == name));
+            assert!(shown, "config.example.yaml lacks {key}");
+        }
+    }
+}

@@ -211,9 +211,9 @@ fn logfmt(line: &str) -> Vec<(String, String)> {
     while !rest.is_empty() {
         let (key, value) = rest.split_once('=').unwrap_or_else(|| panic!("no pair: {rest}"));
         assert!(!key.is_empty() && !key.contains([' ', '"']), "no key: {key:?} in {line}");
-        let end = if value.starts_with('"') {
+        let end = if let Some(quoted) = value.strip_prefix('"') {
             let mut escaped = false;
-            let end = value[1..].find(|c| {
+            let end = quoted.find(|c| {
                 let ends = c == '"' && !escaped;
                 escaped = c == '\\' && !escaped;
                 ends

@@ -56,8 +56,13 @@ async fn survives_failing(
     assert_eq!(tasks(&later, FAULTY), before, "{code}");
 
     end(&pipeline);
-    let page = pipeline.until_up(FAULTY, true).await;
-    assert_eq!(tasks(&page, FAULTY), before, "{code}");
+    // A walk that the end of an endless list met half way shows all that it saw; the next one is
+    // clean again.
+    pipeline
+        .until("all is well again", |page| {
+            is_up(page, FAULTY) == Some(1.0) && tasks(page, FAULTY) == before
+        })
+        .await;
 }
 
 async fn survives(code: &str, effect: Effect) {
