@@ -119,7 +119,7 @@ async fn tell_readiness(
         for account in 0..pending.len() {
             loop {
                 let left: usize = pending.iter().map(|account| *account.borrow()).sum();
-                let text = format!("{left} instances were not attempted yet");
+                let text = format!("instances not attempted yet: {left}");
                 readiness.send_replace(Readiness::Pending(text));
                 if *pending[account].borrow_and_update() == 0 {
                     break;

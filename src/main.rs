@@ -120,7 +120,7 @@ async fn demo(serving: Serving, stop: CancellationToken) -> anyhow::Result<()> {
     let demo = Demo::bind(serving, Clock::system()).await?;
     let mut text = format!("simulated Alibaba Cloud: {}\n", demo.simulator_url());
     for address in demo.local_addrs() {
-        text += &format!("status page: http://{address}/\n");
+        text += &format!("overview:    http://{address}/\n");
         text += &format!("metrics:     http://{address}{}\n", path.as_str());
     }
     say(&text)?;

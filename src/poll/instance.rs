@@ -198,6 +198,7 @@ impl InstancePoll {
             page_size: self.polling.page_size,
             max_restarts,
             final_retention: self.polling.final_retention,
+            ask_until: now.saturating_add(LONGEST_POLL / 2),
         }
     }
 

@@ -4,16 +4,22 @@
 //! status each entered. It asks nothing and knows no clock; times are handed in.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::ops::Bound;
 use std::sync::Arc;
 use std::time::Duration;
 
 use crate::domain::{ImportId, Task, TaskStatus};
 use crate::poll::walk::Walked;
 
+/// Most tasks that are asked for by number in one poll; the others have their turn at the next ones.
+pub(crate) const MAX_ASKS: usize = 100;
+
 /// The known tasks of an instance.
 #[derive(Debug)]
 pub(crate) struct Roster {
     known: BTreeMap<ImportId, Known>,
+    /// The last task that was asked for by number: the next one has its turn first.
+    last_asked: ImportId,
     /// Whether a regular walk has succeeded: what was there then entered no status that we saw.
     walked: bool,
     /// Whether a deep walk has succeeded, likewise.
@@ -64,6 +70,7 @@ impl Roster {
         let transitions = TaskStatus::DOCUMENTED.into_iter().map(|status| (status, 0)).collect();
         Self {
             known: BTreeMap::new(),
+            last_asked: ImportId(0),
             walked: false,
             deep_walked: false,
             transitions: Arc::new(transitions),
@@ -95,21 +102,27 @@ impl Roster {
         expected.map(|known| known.task.import_id).collect()
     }
 
-    /// The tasks to ask for by number after a walk: those that are not final and not in its list.
-    /// A list that moved may have hidden a listed one; it stays as it is until a clean walk.
-    pub(crate) fn to_ask(&self, walked: &Walked) -> Vec<Ask> {
+    /// The tasks to ask for by number after a walk: those that are not final and not in its list,
+    /// in turns if they are many. A list that moved may have hidden a listed one; it stays as it is
+    /// until a clean walk.
+    pub(crate) fn to_ask(&mut self, walked: &Walked) -> Vec<Ask> {
         let listed: BTreeSet<ImportId> = walked.tasks.iter().map(|task| task.import_id).collect();
-        let missing = self.known.values().filter(|known| {
+        let after = (Bound::Excluded(self.last_asked), Bound::Unbounded);
+        let in_turn = self.known.range(after).chain(self.known.range(..=self.last_asked));
+        let missing = in_turn.map(|(_, known)| known).filter(|known| {
             let open = !known.task.status.is_final();
             let due = walked.clean || known.place != Place::Listed;
             open && due && !listed.contains(&known.task.import_id)
         });
-        missing
+        let asks: Vec<Ask> = missing
+            .take(MAX_ASKS)
             .map(|known| Ask {
                 import_id: known.task.import_id,
                 left_window: known.place != Place::Listed,
             })
-            .collect()
+            .collect();
+        self.last_asked = asks.last().map_or(self.last_asked, |ask| ask.import_id);
+        asks
     }
 
     /// Takes over what a regular walk and the questions after it gave, at the time `now`. A task

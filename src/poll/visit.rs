@@ -33,6 +33,9 @@ pub(crate) struct Plan {
     pub(crate) max_restarts: u32,
     /// How long a task that ended outside the window stays.
     pub(crate) final_retention: Duration,
+    /// When asking by number has to end, so that the walk before it is not lost to the limit of a
+    /// poll.
+    pub(crate) ask_until: Duration,
 }
 
 /// What to ask the API.
@@ -182,7 +185,8 @@ impl<'a> Visit<'a> {
                     return Next::Ask(question);
                 }
                 Phase::Asking(asking) => {
-                    if let Some(ask) = asking.queue.front() {
+                    let in_time = now < self.plan.ask_until;
+                    if let Some(ask) = asking.queue.front().filter(|_| in_time) {
                         let window = if ask.left_window { self.deep } else { self.regular };
                         let question = Question { window, what: What::Task(ask.import_id) };
                         self.phase = Phase::Asking(asking);

@@ -5,6 +5,7 @@ use proptest::prelude::*;
 use super::*;
 use crate::api::Kind;
 use crate::domain::{Task, TaskStatus, TaskType};
+use crate::poll::roster::MAX_ASKS;
 
 const SIZE: u32 = 30;
 const NOW: &str = "2026-11-24T12:00:30Z";
@@ -103,6 +104,7 @@ fn plan(deep: bool) -> Plan {
         page_size: SIZE,
         max_restarts: 2,
         final_retention: RETENTION,
+        ask_until: Duration::MAX,
     }
 }
 
@@ -271,6 +273,44 @@ fn a_question_by_number_that_fails_keeps_the_task_and_ends_the_asking() {
         assert_eq!(ending.later_failure.unwrap().kind(), Kind::Unavailable);
         assert_eq!((roster.tasks().len(), asked), (3, 1));
     }
+}
+
+#[test]
+fn many_tasks_outside_the_window_are_asked_for_in_turns() {
+    let mut server = Server::with(&[OPEN; 150]);
+    let mut roster = Roster::new();
+    poll(&mut server, &mut roster, 0);
+    server.tasks.iter_mut().for_each(|entry| entry.in_window = false);
+    let mut asked = BTreeSet::new();
+    for now in [60, 120] {
+        server.calls.clear();
+        poll(&mut server, &mut roster, now);
+        let tasks = server.calls.iter().filter_map(|question| match question.what {
+            What::Task(id) => Some(id),
+            What::Page { .. } => None,
+        });
+        let tasks: BTreeSet<_> = tasks.collect();
+        assert_eq!(tasks.len(), MAX_ASKS);
+        asked.extend(tasks);
+    }
+    assert_eq!((asked.len(), roster.tasks().len()), (150, 150));
+}
+
+#[test]
+fn asking_ends_in_time_and_the_walk_stands() {
+    let mut server = Server::with(&[OPEN; 3]);
+    let mut roster = Roster::new();
+    poll(&mut server, &mut roster, 0);
+    server.tasks.clear();
+    let id = server.add(0, DONE);
+    server.calls.clear();
+
+    let late = Plan { ask_until: Duration::from_secs(60), ..plan(false) };
+    let (report, ending) = visit(&mut roster, late, 60, |question| server.answer(question));
+
+    assert!(report.unwrap().clean && ending.walk_failure.is_none());
+    assert_eq!((server.calls.len(), roster.tasks().len()), (1, 4));
+    assert_eq!(status_of(&roster, id), Some(DONE));
 }
 
 #[test]

@@ -56,8 +56,7 @@ async fn survives_failing(
     assert_eq!(tasks(&later, FAULTY), before, "{code}");
 
     end(&pipeline);
-    // A walk that the end of an endless list met half way shows all that it saw; the next one is
-    // clean again.
+    // A walk that the end of the fault met half way may show more than there is until the next one.
     pipeline
         .until("all is well again", |page| {
             is_up(page, FAULTY) == Some(1.0) && tasks(page, FAULTY) == before
@@ -233,11 +232,28 @@ async fn xml_instead_of_json() {
 }
 
 #[tokio::test]
-async fn endless_pages() {
-    let faults = vec![Fault::on(FAULTY, Effect::EndlessPages(Endless::Growing))];
+async fn endless_total() {
+    let faults = vec![Fault::on(FAULTY, Effect::EndlessPages(Endless::Fixed))];
     let begin = |pipeline: &Pipeline| pipeline.control.set_faults(faults);
     let end = |pipeline: &Pipeline| pipeline.control.set_faults(Vec::new());
     survives_failing("bad_response", false, begin, end).await;
+}
+
+#[tokio::test]
+async fn endless_pages() {
+    let pipeline = all_well().await;
+    let before = tasks(&pipeline.page().await, FAULTY);
+    let calls = pipeline.control.request_count();
+
+    pipeline.control.set_faults(vec![Fault::on(FAULTY, Effect::EndlessPages(Endless::Growing))]);
+    let page = pipeline.until_up(FAULTY, false).await;
+
+    assert!(pipeline.control.request_count() - calls >= 1_000);
+    let labels = [("code", "bad_response")];
+    let failures = page.value("aliyun_rds_import_exporter_walk_failures_total", &labels);
+    assert!(failures >= Some(1.0));
+    assert_eq!(tasks(&page, FAULTY), before);
+    assert_eq!(is_up(&page, OTHER), Some(1.0));
 }
 
 #[tokio::test]
