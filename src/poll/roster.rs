@@ -105,7 +105,7 @@ impl Roster {
     /// The tasks to ask for by number after a walk: those that are not final and not in its list,
     /// in turns if they are many. A list that moved may have hidden a listed one; it stays as it is
     /// until a clean walk.
-    pub(crate) fn to_ask(&mut self, walked: &Walked) -> Vec<Ask> {
+    pub(crate) fn choose_asks(&mut self, walked: &Walked) -> Vec<Ask> {
         let listed: BTreeSet<ImportId> = walked.tasks.iter().map(|task| task.import_id).collect();
         let after = (Bound::Excluded(self.last_asked), Bound::Unbounded);
         let in_turn = self.known.range(after).chain(self.known.range(..=self.last_asked));

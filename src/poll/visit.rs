@@ -230,7 +230,7 @@ impl<'a> Visit<'a> {
         match answer.and_then(|page| walk.take(page)) {
             Ok(Step::Page(_)) => Phase::Walk(walk),
             Ok(Step::End(walked)) => Phase::Asking(Asking {
-                queue: self.roster.to_ask(&walked).into(),
+                queue: self.roster.choose_asks(&walked).into(),
                 found: BTreeMap::new(),
                 walked,
             }),
