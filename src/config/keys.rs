@@ -235,59 +235,96 @@ fn unknown(entry: &Entry, keys: &'static [Key], path: &KeyPath, report: &mut Rep
 
 #[cfg(test)]
 mod tests {
-    use std::collections::BTreeSet;
+    use std::collections::{BTreeMap, BTreeSet};
 
     use super::*;
+    use crate::config::yaml;
 
-    /// The scalar keys, by their names without the section; those of tables below a section with it.
-    fn scalars(keys: &[Key], prefix: &str, found: &mut BTreeSet<String>) {
-        for key in keys {
-            match key.shape {
-                Shape::Text => {
-                    found.insert(format!("{prefix}{}", key.name));
+    const EXAMPLE: &str = include_str!("../../config.example.yaml");
+    const REFERENCE: &str = include_str!("../../docs/configuration.md");
+
+    /// Every key of the table, written as the reference does.
+    fn table() -> BTreeSet<String> {
+        fn add(keys: &[Key], prefix: &str, paths: &mut BTreeSet<String>) {
+            for key in keys {
+                let path = format!("{prefix}{}", key.name);
+                match key.shape {
+                    Shape::Text => {}
+                    Shape::Table(keys) => add(keys, &format!("{path}."), paths),
+                    Shape::Named(keys) => add(keys, &format!("{path}.<name>."), paths),
+                    Shape::List(keys) => add(keys, &format!("{path}[]."), paths),
                 }
-                Shape::Table(keys) if matches!(key.name, "credentials" | "endpoints") => {
-                    scalars(keys, &format!("{}.", key.name), found);
-                }
-                Shape::Table(keys) | Shape::Named(keys) | Shape::List(keys) => {
-                    scalars(keys, "", found);
+                paths.insert(path);
+            }
+        }
+        let mut paths = BTreeSet::new();
+        add(KEYS, "", &mut paths);
+        paths
+    }
+
+    /// Key and default of every row of the reference's first table.
+    fn reference() -> BTreeMap<&'static str, &'static str> {
+        let rows = REFERENCE.lines().filter_map(|line| line.strip_prefix("| `"));
+        let rows = rows.filter_map(|row| {
+            let mut cells = row.split('|').map(str::trim);
+            Some((cells.next()?.strip_suffix('`')?, cells.next()?.trim_matches('`')))
+        });
+        rows.collect()
+    }
+
+    /// Every text of the example that is not commented out, written as the reference does.
+    fn example() -> BTreeMap<String, String> {
+        fn add(node: &Node, path: &str, texts: &mut BTreeMap<String, String>) {
+            match &node.content {
+                Content::Null => {}
+                Content::Text(text) => drop(texts.insert(path.to_owned(), text.clone())),
+                Content::List(items) => add(&items[0], &format!("{path}[]"), texts),
+                Content::Table(entries) => {
+                    for entry in entries {
+                        let key = if path == "accounts" { "<name>" } else { &entry.key };
+                        let dot = if path.is_empty() { "" } else { "." };
+                        add(&entry.value, &format!("{path}{dot}{key}"), texts);
+                    }
                 }
             }
         }
-    }
-
-    fn ours() -> BTreeSet<String> {
-        let mut found = BTreeSet::new();
-        scalars(KEYS, "", &mut found);
-        found
-    }
-
-    fn read(path: &str) -> String {
-        let root = std::path::Path::new(env!("CARGO_MANIFEST_DIR"));
-        std::fs::read_to_string(root.join(path)).unwrap()
+        let mut texts = BTreeMap::new();
+        add(&yaml::parse(EXAMPLE).unwrap(), "", &mut texts);
+        texts
     }
 
     #[test]
-    fn the_reference_has_every_key_and_no_other() {
-        let reference = read("docs/configuration.md");
-        let cells =
-            reference.lines().filter_map(|line| line.strip_prefix("| `")?.split_once(" | "));
-        let documented: BTreeSet<String> = cells
-            .flat_map(|(keys, _)| keys.split(", "))
-            .map(|key| key.trim_matches('`').to_owned())
-            .collect();
-        assert_eq!(documented, ours());
+    fn the_reference_names_every_key_and_no_other() {
+        let documented: BTreeSet<_> = reference().into_keys().map(str::to_owned).collect();
+        assert_eq!(documented, table());
     }
 
     #[test]
-    fn the_example_has_every_key() {
-        let example = read("config.example.yaml");
-        for key in ours() {
-            let name = key.rsplit('.').next().unwrap();
-            let shown = example
-                .split([' ', '{', '\n'])
-                .any(|word| word.strip_suffix(':').is_some_and(|word| word == name));
-            assert!(shown, "config.example.yaml lacks {key}");
+    fn the_example_shows_every_key_and_no_other() {
+        let shown = EXAMPLE.lines().filter_map(|line| {
+            let line = line.trim_start_matches([' ', '#', '-']);
+            let (key, _) = line.split_once(':')?;
+            key.chars().all(|c| c.is_ascii_lowercase() || c == '_').then_some(key)
+        });
+        let shown: BTreeSet<_> = shown.filter(|key| *key != "default").collect();
+        let paths = table();
+        let known: BTreeSet<_> = paths.iter().filter_map(|path| path.rsplit('.').next()).collect();
+        assert_eq!(shown, known);
+    }
+
+    #[test]
+    fn the_reference_tells_the_defaults_that_the_example_shows() {
+        let reference = reference();
+        for (key, value) in example() {
+            // `name` and what has no default are examples.
+            let default = match reference[key.as_str()] {
+                "" => continue,
+                "\"\"" => "",
+                default => default,
+            };
+            if key != "instances[].name" {
+                assert_eq!(default, value, "{key}");
+            }
         }
     }
 }

@@ -97,6 +97,18 @@ fn check_lists_every_problem_and_exits_with_1() {
 }
 
 #[test]
+fn a_bad_configuration_keeps_the_daemon_from_starting() {
+    let file = "tests/config/bad/unknown-keys.yaml";
+    let checked = run(&["check", "--config.file", file]);
+    let (problems, _) = stdout(&checked).trim_end().rsplit_once('\n').unwrap();
+    for arguments in [&["run", "--config.file", file][..], &["--config.file", file]] {
+        let output = run(arguments);
+        assert_eq!((code(&output), stdout(&output)), (2, ""), "{arguments:?}");
+        assert_eq!(stderr(&output), format!("{problems}\n"), "{arguments:?}");
+    }
+}
+
+#[test]
 fn check_sees_the_environment() {
     let output = binary()
         .args(["check", "--config.file", "tests/config/good/minimal.yaml"])
