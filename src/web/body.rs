@@ -19,10 +19,6 @@ pub(super) struct Body {
 }
 
 impl Body {
-    pub(super) fn empty() -> Self {
-        Self::from(Vec::new())
-    }
-
     /// Size of what is left to send, in bytes.
     pub(super) fn size(&self) -> u64 {
         self.left

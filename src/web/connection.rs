@@ -67,10 +67,6 @@ pub(super) async fn serve(
                 return;
             }
             () = stop.cancelled(), if !stopping => {
-                // hyper closes an idle connection, but would wait for the first head of a new one.
-                if activity.is_new() {
-                    return;
-                }
                 stopping = true;
                 connection.as_mut().graceful_shutdown();
             }
@@ -110,10 +106,6 @@ impl Activity {
     fn new(clock: Clock) -> Self {
         let state = State { phase: Phase::New, since: clock.monotonic() };
         Self { clock, state: Arc::new(watch::Sender::new(state)) }
-    }
-
-    fn is_new(&self) -> bool {
-        self.state.borrow().phase == Phase::New
     }
 
     /// Bytes came in. While a request is answered they belong to the next one, which hyper will

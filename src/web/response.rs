@@ -1,7 +1,7 @@
 //! Answers: what all of them have in common.
 
-use hyper::header::{ALLOW, CONTENT_LENGTH, CONTENT_TYPE, HeaderName, HeaderValue};
-use hyper::{Method, Response, StatusCode};
+use hyper::header::{ALLOW, CONTENT_TYPE, HeaderName, HeaderValue};
+use hyper::{Response, StatusCode};
 
 use super::body::Body;
 
@@ -25,17 +25,11 @@ pub(super) fn method_not_allowed(allow: &'static str) -> Response<Body> {
     response
 }
 
-/// Adds what every answer carries, and takes the body off the answer to HEAD.
-pub(super) fn finished(mut response: Response<Body>, method: &Method) -> Response<Body> {
-    let size = HeaderValue::from(response.body().size());
-    let headers = response.headers_mut();
-    headers.insert(CONTENT_LENGTH, size);
-    headers.insert(
+/// Adds what every answer carries. hyper adds size and time, and leaves out the body for HEAD.
+pub(super) fn finished(mut response: Response<Body>) -> Response<Body> {
+    response.headers_mut().insert(
         HeaderName::from_static("x-content-type-options"),
         HeaderValue::from_static("nosniff"),
     );
-    if method == Method::HEAD {
-        *response.body_mut() = Body::empty();
-    }
     response
 }

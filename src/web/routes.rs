@@ -138,7 +138,7 @@ impl Routes {
             }
             None => response::text(StatusCode::NOT_FOUND, "not found: see / for what is there"),
         };
-        let answer = response::finished(answer, request.method());
+        let answer = response::finished(answer);
 
         let handler = endpoint.map_or("other", Endpoint::handler);
         let (status, took) = (answer.status().as_u16(), self.site.clock.monotonic() - started);

@@ -1,6 +1,7 @@
 //! How the server ends.
 
 use std::io::ErrorKind;
+use std::time::Duration;
 
 use aliyun_rds_import_exporter::readiness::Readiness;
 use aliyun_rds_import_exporter::web::Limits;
@@ -61,7 +62,8 @@ async fn connections_without_a_request_end_at_once() {
 
 #[tokio::test]
 async fn a_request_that_never_ends_is_cut_when_the_time_is_over() {
-    let server = Server::start().await;
+    let limits = Limits { idle: Duration::MAX, ..Limits::default() };
+    let server = Server::with(limits, "/metrics").await;
     publish_a_large_page(&server.store);
     let mut stuck = Client::with_a_small_buffer(server.address).await;
     stuck.ask("GET", "/metrics", "").await;
@@ -73,7 +75,7 @@ async fn a_request_that_never_ends_is_cut_when_the_time_is_over() {
     within(async {
         // Steps, since the server may come to wait only after the first.
         while !server.task.is_finished() {
-            server.hands.advance(Limits::default().drain);
+            server.hands.advance(limits.drain);
             tokio::task::yield_now().await;
         }
     })
@@ -83,7 +85,7 @@ async fn a_request_that_never_ends_is_cut_when_the_time_is_over() {
 
 #[test]
 fn there_is_time_left_of_five_seconds_for_the_rest_of_the_daemon() {
-    assert!(Limits::default().drain < std::time::Duration::from_secs(5));
+    assert!(Limits::default().drain < Duration::from_secs(5));
 }
 
 #[tokio::test]
