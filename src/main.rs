@@ -156,12 +156,11 @@ fn say(text: &str) -> anyhow::Result<()> {
 
 /// Tells why the command ended, to people: a log's line has no room for a list of problems.
 fn report(error: &anyhow::Error) -> ExitCode {
-    let misconfigured = error.downcast_ref::<LoadError>().is_some()
-        || error.downcast_ref::<ScenarioError>().is_some();
-    let (code, message) = match error.downcast_ref::<LoadError>() {
-        Some(problems) => (BAD_CONFIGURATION, problems.to_string()),
-        None if misconfigured => (BAD_CONFIGURATION, format!("error: {error:#}")),
-        None => (FAILED, format!("error: {error:#}")),
+    let (code, message) = if let Some(problems) = error.downcast_ref::<LoadError>() {
+        (BAD_CONFIGURATION, problems.to_string())
+    } else {
+        let code = if error.is::<ScenarioError>() { BAD_CONFIGURATION } else { FAILED };
+        (code, format!("error: {error:#}"))
     };
     // Without stderr the exit code alone has to do.
     let _ = writeln!(io::stderr(), "{message}");
