@@ -13,6 +13,7 @@ use tokio_util::sync::CancellationToken;
 use crate::clock::Clock;
 use crate::config::{Config, Environment};
 use crate::instruments::Instruments;
+use crate::metrics::Exposition;
 use crate::poll::Poller;
 use crate::readiness::Readiness;
 use crate::store::Store;
@@ -34,6 +35,7 @@ pub struct Serving {
 pub struct App {
     bound: Bound,
     site: Site,
+    store: Store,
     poller: Poller,
     readiness: watch::Sender<Readiness>,
     clock: Clock,
@@ -56,14 +58,15 @@ impl App {
         let poller = Poller::new(config, environment, &clock, &instruments, &store)?;
         let bound = Bound::bind(&serving.listen).await?;
         let readiness = watch::Sender::new(Readiness::Pending("no instance was attempted".into()));
+        let exposition = Exposition::new(store.clone(), instruments.clone());
         let site = Site {
-            store,
+            exposition,
             instruments,
             clock: clock.clone(),
             readiness: readiness.subscribe(),
             telemetry_path: serving.telemetry_path,
         };
-        Ok(Self { bound, site, poller, readiness, clock })
+        Ok(Self { bound, site, store, poller, readiness, clock })
     }
 
     /// The addresses that are listened on, in the order in which they were given.
@@ -73,7 +76,7 @@ impl App {
 
     /// What is known of the instances, while the daemon runs too.
     pub fn store(&self) -> Store {
-        self.site.store.clone()
+        self.store.clone()
     }
 
     /// Polls and serves until told to stop, then lets requests in flight finish.
@@ -82,12 +85,17 @@ impl App {
     ///
     /// When a task panicked: the daemon does not go on half alive.
     pub async fn run(self, stop: CancellationToken) -> anyhow::Result<()> {
-        let Self { bound, site, poller, readiness, clock } = self;
+        let Self { bound, site, store: _, poller, readiness, clock } = self;
         let pending = poller.pending();
         let failed = stop.child_token();
         let mut parts: JoinSet<anyhow::Result<()>> = JoinSet::new();
         let (for_polls, for_readiness, for_web) = (failed.clone(), failed.clone(), failed.clone());
         parts.spawn(async move { Ok(poller.run(for_polls).await?) });
+        let keeping = site.exposition.clone().keep_ready(clock.clone(), failed.clone());
+        parts.spawn(async move {
+            keeping.await;
+            Ok(())
+        });
         parts.spawn(async move {
             tell_readiness(readiness, pending, clock, for_readiness).await;
             Ok(())

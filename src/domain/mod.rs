@@ -129,9 +129,15 @@ impl TaskStatus {
         STATUSES.word(self.0)
     }
 
+    /// Its place in [`DOCUMENTED`](Self::DOCUMENTED).
+    pub fn documented_place(self) -> Option<usize> {
+        let place = usize::from(self.0);
+        (place < Self::DOCUMENTED.len()).then_some(place)
+    }
+
     /// Whether the reference knows it.
     pub fn is_documented(self) -> bool {
-        usize::from(self.0) < Self::DOCUMENTED.len()
+        self.documented_place().is_some()
     }
 
     /// Whether nothing more will happen to the task. An undocumented status is not final: it is
@@ -196,9 +202,15 @@ impl TaskType {
         TYPES.word(self.0)
     }
 
+    /// Its place in [`DOCUMENTED`](Self::DOCUMENTED).
+    pub fn documented_place(self) -> Option<usize> {
+        let place = usize::from(self.0);
+        (place < Self::DOCUMENTED.len()).then_some(place)
+    }
+
     /// Whether the reference knows it.
     pub fn is_documented(self) -> bool {
-        usize::from(self.0) < Self::DOCUMENTED.len()
+        self.documented_place().is_some()
     }
 }
 

@@ -1,57 +1,74 @@
-//! Families that are made from the snapshots of the instances.
-//!
-//! All but the states are written one instance after another, each from its own snapshot alone.
+//! Families that each instance contributes to by itself: what it writes, and what tells whether
+//! that has changed.
 
 use std::collections::BTreeMap;
-use std::sync::Arc;
+use std::sync::LazyLock;
 
 use chrono::{DateTime, Utc};
 
 use crate::domain::{Position, Task, TaskStatus, TaskType};
 use crate::instruments::catalog::{
     Family, INSTANCE_INFO, INSTANCE_LAST_SUCCESS, INSTANCE_NEXT_POLL, INSTANCE_UP,
-    INSTANCE_WALK_DURATION, INSTANCE_WALK_PAGES, INSTANCES, TASK_LAG, TASK_POSITION, TASK_STATUS,
+    INSTANCE_WALK_DURATION, INSTANCE_WALK_PAGES, TASK_LAG, TASK_POSITION, TASK_STATUS,
     TASK_TRANSITIONS, TASKS,
 };
-use crate::store::{GoodWalk, InstanceSnapshot, PollState};
+use crate::store::{GoodWalk, InstanceSnapshot, Revision, TaskList};
 
-use super::text::{Samples, Text, Value, labels};
+use super::text::{Samples, Text, Value, label, labels};
 
-/// Writes what one instance contributes to a family, in the order of its label values.
-pub(super) type Write = fn(&Row<'_>, &mut Samples<'_>);
+/// A family and what each instance contributes to it.
+pub(super) struct Contribution {
+    pub(super) family: Family,
+    /// A number that is another one whenever the samples are, apart from the instance's labels;
+    /// `None` if there is no sample.
+    pub(super) stamp: fn(&Row<'_>) -> Option<u64>,
+    /// Writes the samples, in the order of their label values.
+    write: fn(&Row<'_>, Samples<'_, '_>),
+}
 
-/// Every family that each instance contributes to by itself.
-pub(super) const FAMILIES: [(Family, Write); 11] = [
-    (INSTANCE_INFO, info),
-    (INSTANCE_LAST_SUCCESS, last_success),
-    (INSTANCE_NEXT_POLL, next_poll),
-    (INSTANCE_UP, up),
-    (INSTANCE_WALK_DURATION, walk_duration),
-    (INSTANCE_WALK_PAGES, walk_pages),
-    (TASK_LAG, lag),
-    (TASK_POSITION, position),
-    (TASK_STATUS, status),
-    (TASK_TRANSITIONS, transitions),
-    (TASKS, tasks),
+/// Every such family, in the order of their names.
+pub(super) static CONTRIBUTIONS: [Contribution; 11] = [
+    Contribution { family: INSTANCE_INFO, stamp: |_| Some(0), write: info },
+    Contribution { family: INSTANCE_LAST_SUCCESS, stamp: last_success, write: write_last_success },
+    Contribution { family: INSTANCE_NEXT_POLL, stamp: next_poll, write: write_next_poll },
+    Contribution { family: INSTANCE_UP, stamp: up, write: write_up },
+    Contribution { family: INSTANCE_WALK_DURATION, stamp: duration, write: write_duration },
+    Contribution { family: INSTANCE_WALK_PAGES, stamp: pages, write: write_pages },
+    Contribution { family: TASK_LAG, stamp: positions, write: write_lag },
+    Contribution { family: TASK_POSITION, stamp: positions, write: write_position },
+    Contribution { family: TASK_STATUS, stamp: statuses, write: write_status },
+    Contribution { family: TASK_TRANSITIONS, stamp: transitions, write: write_transitions },
+    Contribution { family: TASKS, stamp: counts, write: write_counts },
 ];
 
-/// An instance, made ready for all its families.
+impl Contribution {
+    /// Writes the samples of an instance.
+    pub(super) fn write(&'static self, row: &Row<'_>, text: &mut Text<'_>) {
+        (self.write)(row, text.samples(&self.family, row.head));
+    }
+}
+
+/// An instance at the time of a page.
 pub(super) struct Row<'a> {
     snapshot: &'a InstanceSnapshot,
     /// The labels that every series of the instance begins with.
-    head: Vec<u8>,
-    tasks: Option<&'a [Task]>,
+    head: &'a [u8],
+    tasks: Option<&'a TaskList>,
 }
 
 impl<'a> Row<'a> {
     pub(super) fn new(snapshot: &'a InstanceSnapshot, now: DateTime<Utc>) -> Self {
-        let key = &snapshot.key;
-        let values = [&*key.account, &*key.region_id, &*key.db_instance_id];
-        Self {
-            snapshot,
-            head: labels(INSTANCE_UP.labels, &values),
-            tasks: snapshot.tasks_shown(now),
-        }
+        let head = snapshot.identity.label_head.get_or_init(|| {
+            let key = snapshot.key();
+            let values = [&*key.account, &*key.region_id, &*key.db_instance_id];
+            labels(INSTANCE_UP.labels, &values).into()
+        });
+        Self { snapshot, head, tasks: snapshot.tasks_shown(now) }
+    }
+
+    /// Changes with what does not come from polls: labels, engine and name.
+    pub(super) fn identity(&self) -> Revision {
+        self.snapshot.identity.revision()
     }
 
     fn last_good(&self) -> Option<&'a GoodWalk> {
@@ -59,104 +76,160 @@ impl<'a> Row<'a> {
     }
 }
 
-/// Writes how many instances are in each state, for every account and region that has one.
-pub(super) fn write_states(snapshots: &[Arc<InstanceSnapshot>], text: &mut Text) {
-    let mut counts: BTreeMap<(&str, &str, &str), u64> = BTreeMap::new();
-    for snapshot in snapshots {
-        let scope = (&*snapshot.key.account, &*snapshot.key.region_id);
-        for state in PollState::ALL {
-            let count = counts.entry((scope.0, scope.1, state.as_str())).or_default();
-            *count += u64::from(state == snapshot.state);
-        }
-    }
-    let mut samples = text.samples(&INSTANCES);
-    for ((account, region_id, state), count) in counts {
-        samples.write(&[], &[account, region_id, state], Value::Integer(count));
-    }
+fn info(row: &Row<'_>, mut samples: Samples<'_, '_>) {
+    let identity = &row.snapshot.identity;
+    samples.write(&[identity.engine.as_str(), &identity.name], Value::Integer(1));
 }
 
-fn info(row: &Row<'_>, samples: &mut Samples<'_>) {
-    let InstanceSnapshot { engine, name, .. } = row.snapshot;
-    samples.write(&row.head, &[engine.as_str(), name], Value::Integer(1));
+fn last_success(row: &Row<'_>) -> Option<u64> {
+    row.last_good().map(|good| milliseconds(good.ended_at))
 }
 
-fn last_success(row: &Row<'_>, samples: &mut Samples<'_>) {
+fn write_last_success(row: &Row<'_>, mut samples: Samples<'_, '_>) {
     if let Some(good) = row.last_good() {
-        samples.write(&row.head, &[], unix_time(good.ended_at));
+        samples.write(&[], unix_time(good.ended_at));
     }
 }
 
-fn next_poll(row: &Row<'_>, samples: &mut Samples<'_>) {
+fn next_poll(row: &Row<'_>) -> Option<u64> {
+    row.snapshot.next_poll.map(milliseconds)
+}
+
+fn write_next_poll(row: &Row<'_>, mut samples: Samples<'_, '_>) {
     if let Some(next_poll) = row.snapshot.next_poll {
-        samples.write(&row.head, &[], unix_time(next_poll));
+        samples.write(&[], unix_time(next_poll));
     }
 }
 
-fn up(row: &Row<'_>, samples: &mut Samples<'_>) {
-    if let Some(up) = row.snapshot.up {
-        samples.write(&row.head, &[], Value::Integer(u64::from(up)));
+fn up(row: &Row<'_>) -> Option<u64> {
+    row.snapshot.up.map(u64::from)
+}
+
+fn write_up(row: &Row<'_>, mut samples: Samples<'_, '_>) {
+    if let Some(up) = up(row) {
+        samples.write(&[], Value::Integer(up));
     }
 }
 
-fn walk_duration(row: &Row<'_>, samples: &mut Samples<'_>) {
+fn duration(row: &Row<'_>) -> Option<u64> {
+    // A walk takes minutes at most: nanoseconds of 584 years fit.
+    row.last_good().map(|good| u64::try_from(good.duration.as_nanos()).unwrap_or(u64::MAX))
+}
+
+fn write_duration(row: &Row<'_>, mut samples: Samples<'_, '_>) {
     if let Some(good) = row.last_good() {
-        samples.write(&row.head, &[], Value::Float(good.duration.as_secs_f64()));
+        samples.write(&[], Value::Float(good.duration.as_secs_f64()));
     }
 }
 
-fn walk_pages(row: &Row<'_>, samples: &mut Samples<'_>) {
-    if let Some(good) = row.last_good() {
-        samples.write(&row.head, &[], Value::Integer(u64::from(good.pages)));
+fn pages(row: &Row<'_>) -> Option<u64> {
+    row.last_good().map(|good| u64::from(good.pages))
+}
+
+fn write_pages(row: &Row<'_>, mut samples: Samples<'_, '_>) {
+    if let Some(pages) = pages(row) {
+        samples.write(&[], Value::Integer(pages));
     }
 }
 
-fn lag(row: &Row<'_>, samples: &mut Samples<'_>) {
+fn positions(row: &Row<'_>) -> Option<u64> {
+    let tasks = row.tasks.filter(|tasks| tasks.has_positions())?;
+    Some(tasks.positions().get())
+}
+
+fn write_lag(row: &Row<'_>, samples: Samples<'_, '_>) {
     each_position(row, samples, |position| position.lag_seconds);
 }
 
-fn position(row: &Row<'_>, samples: &mut Samples<'_>) {
+fn write_position(row: &Row<'_>, samples: Samples<'_, '_>) {
     each_position(row, samples, |position| position.unix_seconds);
 }
 
-fn each_position(row: &Row<'_>, samples: &mut Samples<'_>, value: fn(Position) -> u32) {
-    let mut number = itoa::Buffer::new();
-    for task in row.tasks.unwrap_or_default() {
+fn each_position(row: &Row<'_>, samples: Samples<'_, '_>, value: fn(Position) -> u32) {
+    let mut samples = samples.numbered("import_id");
+    for task in tasks(row) {
         if let Some(position) = task.position {
-            let import_id = number.format(task.import_id.0);
-            samples.write(&row.head, &[import_id], Value::Integer(value(position).into()));
+            samples.write_numbered(task.import_id.0, value(position).into());
         }
     }
 }
 
-fn status(row: &Row<'_>, samples: &mut Samples<'_>) {
-    let mut number = itoa::Buffer::new();
-    for task in row.tasks.unwrap_or_default() {
-        let import_id = number.format(task.import_id.0);
-        let rest = [import_id, task.kind.as_str(), task.status.as_str()];
-        samples.write(&row.head, &rest, Value::Integer(1));
+fn statuses(row: &Row<'_>) -> Option<u64> {
+    let tasks = row.tasks.filter(|tasks| !tasks.is_empty())?;
+    Some(tasks.statuses().get())
+}
+
+fn write_status(row: &Row<'_>, samples: Samples<'_, '_>) {
+    let mut samples = samples.numbered("import_id");
+    for task in tasks(row) {
+        let (number, Task { kind, status, .. }) = (task.import_id.0, *task);
+        match (kind.documented_place(), status.documented_place()) {
+            (Some(kind), Some(status)) => samples.write_rest(number, &STATUS_ENDS[kind][status]),
+            _ => samples.write_rest(number, &status_end(kind, status)),
+        }
     }
 }
 
-fn transitions(row: &Row<'_>, samples: &mut Samples<'_>) {
-    let mut counts = BTreeMap::from(TaskStatus::DOCUMENTED.map(|status| (status, 0)));
-    counts.extend(row.snapshot.transitions.iter());
-    for (status, count) in counts {
-        samples.write(&row.head, &[status.as_str()], Value::Integer(count));
+/// The ends of the lines of documented types and statuses, by their places.
+static STATUS_ENDS: LazyLock<[[Box<[u8]>; 10]; 2]> = LazyLock::new(|| {
+    TaskType::DOCUMENTED.map(|kind| TaskStatus::DOCUMENTED.map(|status| status_end(kind, status)))
+});
+
+/// What stands behind the number of a task in this status.
+fn status_end(kind: TaskType, status: TaskStatus) -> Box<[u8]> {
+    let mut end = vec![b'"'];
+    label("type", kind.as_str(), &mut end);
+    label("status", status.as_str(), &mut end);
+    end.extend_from_slice(b"} 1");
+    end.into()
+}
+
+fn transitions(row: &Row<'_>) -> Option<u64> {
+    Some(row.snapshot.transitions.revision().get())
+}
+
+fn write_transitions(row: &Row<'_>, mut samples: Samples<'_, '_>) {
+    for (status, count) in row.snapshot.transitions.iter() {
+        samples.write(&[status.as_str()], Value::Integer(*count));
     }
 }
 
-fn tasks(row: &Row<'_>, samples: &mut Samples<'_>) {
-    let Some(tasks) = row.tasks else { return };
-    let documented = TaskType::DOCUMENTED
-        .into_iter()
-        .flat_map(|kind| TaskStatus::DOCUMENTED.map(|status| ((kind, status), 0)));
-    let mut counts: BTreeMap<_, u64> = documented.collect();
-    for task in tasks {
-        *counts.entry((task.kind, task.status)).or_default() += 1;
+fn counts(row: &Row<'_>) -> Option<u64> {
+    row.tasks.map(|tasks| tasks.statuses().get())
+}
+
+fn write_counts(row: &Row<'_>, mut samples: Samples<'_, '_>) {
+    if row.tasks.is_none() {
+        return;
     }
-    for ((kind, status), count) in counts {
-        samples.write(&row.head, &[kind.as_str(), status.as_str()], Value::Integer(count));
+    let mut documented = [[0_u64; TaskStatus::DOCUMENTED.len()]; TaskType::DOCUMENTED.len()];
+    let mut others: BTreeMap<(TaskType, TaskStatus), u64> = BTreeMap::new();
+    for task in tasks(row) {
+        match (task.kind.documented_place(), task.status.documented_place()) {
+            (Some(kind), Some(status)) => documented[kind][status] += 1,
+            _ => *others.entry((task.kind, task.status)).or_default() += 1,
+        }
     }
+    let documented = TaskType::DOCUMENTED.into_iter().zip(documented).flat_map(|(kind, counts)| {
+        TaskStatus::DOCUMENTED.into_iter().zip(counts).map(move |(status, n)| ((kind, status), n))
+    });
+    let mut write = |((kind, status), count): ((TaskType, TaskStatus), u64)| {
+        samples.write(&[kind.as_str(), status.as_str()], Value::Integer(count));
+    };
+    if others.is_empty() {
+        documented.for_each(write);
+    } else {
+        others.extend(documented);
+        others.into_iter().for_each(&mut write);
+    }
+}
+
+fn tasks<'a>(row: &Row<'a>) -> &'a [Task] {
+    row.tasks.map_or(&[], |tasks| tasks)
+}
+
+fn milliseconds(time: DateTime<Utc>) -> u64 {
+    time.timestamp_millis().unsigned_abs()
 }
 
 /// Seconds since the Unix epoch, to the millisecond.

@@ -4,12 +4,13 @@ use prometheus::proto::{Metric, MetricFamily, MetricType};
 
 use crate::instruments::catalog::Kind;
 
+use super::format::Format;
 use super::text::{Text, Value};
 
 /// Writes a family. The registry has sorted its samples by their label values already.
 ///
 /// Summaries and untyped metrics are left out: the catalog has none.
-pub(super) fn write(family: &MetricFamily, text: &mut Text) {
+pub(super) fn write(family: &MetricFamily, format: Format, text: &mut Text<'_>) {
     let kind = match family.get_field_type() {
         MetricType::COUNTER => Kind::Counter,
         MetricType::GAUGE => Kind::Gauge,
@@ -20,7 +21,7 @@ pub(super) fn write(family: &MetricFamily, text: &mut Text) {
         return;
     }
     let name = family.name();
-    text.header(name, kind.as_str(), family.help());
+    text.header(name, kind, family.help(), format);
     for metric in family.get_metric() {
         match kind {
             Kind::Counter => {
@@ -36,11 +37,12 @@ pub(super) fn write(family: &MetricFamily, text: &mut Text) {
     }
 }
 
-fn histogram(name: &str, metric: &Metric, text: &mut Text) {
+fn histogram(name: &str, metric: &Metric, text: &mut Text<'_>) {
     let histogram = metric.get_histogram();
     let count = Value::Integer(histogram.get_sample_count());
     for bucket in histogram.get_bucket().iter().filter(|bucket| bucket.upper_bound().is_finite()) {
-        let bound = bucket.upper_bound().to_string();
+        // OpenMetrics wants whole numbers with a fraction, and Prometheus 3 makes them so.
+        let bound = format!("{:?}", bucket.upper_bound());
         let within = Value::Integer(bucket.cumulative_count());
         sample(name, "_bucket", metric, Some(&bound), within, text);
     }
@@ -55,7 +57,7 @@ fn sample(
     metric: &Metric,
     bound: Option<&str>,
     value: Value,
-    text: &mut Text,
+    text: &mut Text<'_>,
 ) {
     text.raw(name);
     text.raw(suffix);

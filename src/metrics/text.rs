@@ -1,57 +1,72 @@
-//! The text format 0.0.4: lines, escapes and numbers.
-//!
-//! <https://prometheus.io/docs/instrumenting/exposition_formats/>
+//! Lines of the text formats: headers, labels, escapes and numbers.
 
 use std::io::Write as _;
 
-use bytes::Bytes;
+use crate::instruments::catalog::{Family, Kind};
 
-use crate::instruments::catalog::Family;
+use super::format::Format;
 
-/// Size at which a piece of the page is closed: small enough that a page of many megabytes is not
-/// one allocation, large enough that sending it takes few system calls.
-const PIECE: usize = 64 * 1024;
+/// Size at which a piece of text is handed on: small enough that a page of many megabytes is never
+/// in memory as a whole, large enough that sending it takes few system calls.
+pub(super) const PIECE: usize = 64 * 1024;
 /// Room for the line that makes a piece full.
-const LINE: usize = 1024;
+pub(super) const LINE: usize = 1024;
 
-/// A finished page, in pieces that end at line ends.
-#[derive(Clone, Debug, Default)]
-pub struct Page {
-    pieces: Vec<Bytes>,
-}
-
-impl Page {
-    /// Size of the whole page in bytes.
-    pub fn size(&self) -> usize {
-        self.pieces.iter().map(Bytes::len).sum()
-    }
-
-    /// The pieces, in their order.
-    pub fn into_pieces(self) -> Vec<Bytes> {
-        self.pieces
-    }
-}
-
-/// A page in the making.
-pub(super) struct Text {
-    closed: Vec<Bytes>,
+/// Text in the making, which is handed on when a piece is full.
+pub(super) struct Text<'a> {
     open: Vec<u8>,
+    /// Where the lines of one instance begin alike, kept for its memory.
+    start: Vec<u8>,
+    full: &'a mut Full<'a>,
+    /// Bytes that were handed on.
+    handed_on: u64,
 }
 
-impl Text {
-    pub(super) fn new() -> Self {
-        Self { closed: Vec::new(), open: Vec::with_capacity(PIECE + LINE) }
+/// Takes a piece of text, and may keep its memory.
+pub(super) type Full<'a> = dyn FnMut(&mut Vec<u8>) + 'a;
+
+impl<'a> Text<'a> {
+    /// Text that is handed to `full` in pieces that end at line ends.
+    pub(super) fn new(full: &'a mut Full<'a>) -> Self {
+        Self::after(Vec::new(), full)
     }
 
-    pub(super) fn into_page(mut self) -> Page {
+    /// The same, behind text that was written before.
+    pub(super) fn after(open: Vec<u8>, full: &'a mut Full<'a>) -> Self {
+        Self { open, start: Vec::with_capacity(LINE), full, handed_on: 0 }
+    }
+
+    /// Bytes written so far.
+    pub(super) fn size(&self) -> u64 {
+        self.handed_on + self.open.len() as u64
+    }
+
+    /// Whether a piece was handed on.
+    pub(super) fn was_handed_on(&self) -> bool {
+        self.handed_on > 0
+    }
+
+    /// What was not handed on yet.
+    pub(super) fn into_rest(self) -> Vec<u8> {
+        self.open
+    }
+
+    /// Hands on what is left.
+    pub(super) fn finish(mut self) {
         if !self.open.is_empty() {
-            self.closed.push(Bytes::from(self.open));
+            self.hand_on();
         }
-        Page { pieces: self.closed }
+    }
+
+    fn hand_on(&mut self) {
+        self.handed_on += self.open.len() as u64;
+        (self.full)(&mut self.open);
+        self.open.clear();
     }
 
     /// Writes the two lines that open a family.
-    pub(super) fn header(&mut self, name: &str, kind: &str, help: &str) {
+    pub(super) fn header(&mut self, name: &str, kind: Kind, help: &str, format: Format) {
+        let name = format.family_name(name, kind);
         self.raw("# HELP ");
         self.raw(name);
         self.raw(" ");
@@ -60,13 +75,17 @@ impl Text {
         self.raw("# TYPE ");
         self.raw(name);
         self.raw(" ");
-        self.raw(kind);
+        self.raw(kind.as_str());
         self.end_line();
     }
 
-    /// The samples of `family`, whose header is written before the first one.
-    pub(super) fn samples<'a>(&'a mut self, family: &'a Family) -> Samples<'a> {
-        Samples { text: self, family, opened: false }
+    /// The samples of an instance in `family`. `head` is the text of the family's first labels.
+    pub(super) fn samples(&mut self, family: &'a Family, head: &[u8]) -> Samples<'_, 'a> {
+        self.start.clear();
+        self.start.extend_from_slice(family.name.as_bytes());
+        self.start.push(b'{');
+        self.start.extend_from_slice(head);
+        Samples { text: self, family }
     }
 
     /// Writes `,name="value"`, without the comma after `{`.
@@ -75,12 +94,17 @@ impl Text {
     }
 
     pub(super) fn raw(&mut self, text: &str) {
-        self.open.extend_from_slice(text.as_bytes());
+        self.bytes(text.as_bytes());
+    }
+
+    /// Writes whole lines, or a part of one.
+    pub(super) fn bytes(&mut self, text: &[u8]) {
+        self.open.extend_from_slice(text);
     }
 
     /// Writes a value and ends its line.
     pub(super) fn value(&mut self, value: Value) {
-        self.raw(" ");
+        self.open.push(b' ');
         match value {
             Value::Integer(integer) => self.raw(itoa::Buffer::new().format(integer)),
             Value::Float(float) => float_into(float, &mut self.open),
@@ -89,10 +113,9 @@ impl Text {
     }
 
     fn end_line(&mut self) {
-        self.raw("\n");
+        self.open.push(b'\n');
         if self.open.len() >= PIECE {
-            let full = std::mem::replace(&mut self.open, Vec::with_capacity(PIECE + LINE));
-            self.closed.push(Bytes::from(full));
+            self.hand_on();
         }
     }
 }
@@ -104,31 +127,49 @@ pub(super) enum Value {
     Float(f64),
 }
 
-/// Writes samples of one family of the catalog.
-pub(super) struct Samples<'a> {
-    text: &'a mut Text,
+/// Writes samples of one instance in one family of the catalog.
+pub(super) struct Samples<'t, 'a> {
+    text: &'t mut Text<'a>,
     family: &'a Family,
-    opened: bool,
 }
 
-impl Samples<'_> {
-    /// Writes a sample. `head` is the text of the family's first labels, escaped; `rest` the values
-    /// of the labels after those, as many as there are.
-    pub(super) fn write(&mut self, head: &[u8], rest: &[&str], value: Value) {
-        if !self.opened {
-            self.opened = true;
-            self.text.header(self.family.name, self.family.kind.as_str(), self.family.help);
-        }
-        self.text.raw(self.family.name);
-        self.text.raw("{");
-        self.text.open.extend_from_slice(head);
+impl Samples<'_, '_> {
+    /// Writes a sample. `rest` are the values of the family's last labels, as many as there are.
+    pub(super) fn write(&mut self, rest: &[&str], value: Value) {
+        self.text.open.extend_from_slice(&self.text.start);
         let labels = self.family.labels;
         let names = labels.iter().skip(labels.len().saturating_sub(rest.len()));
         for (name, value) in names.zip(rest) {
             self.text.label(name, value);
         }
-        self.text.raw("}");
+        self.text.open.push(b'}');
         self.text.value(value);
+    }
+
+    /// Makes every further line begin with the label `name`, whose value is a number.
+    pub(super) fn numbered(self, name: &str) -> Self {
+        label_start(name, &mut self.text.start);
+        self
+    }
+
+    /// Writes a sample whose last label is `number`.
+    pub(super) fn write_numbered(&mut self, number: u64, value: u64) {
+        let mut digits = itoa::Buffer::new();
+        let open = &mut self.text.open;
+        open.extend_from_slice(&self.text.start);
+        open.extend_from_slice(digits.format(number).as_bytes());
+        open.extend_from_slice(b"\"} ");
+        open.extend_from_slice(digits.format(value).as_bytes());
+        self.text.end_line();
+    }
+
+    /// Writes a line: `number`, the end of its label, and `rest` as it is.
+    pub(super) fn write_rest(&mut self, number: u64, rest: &[u8]) {
+        let open = &mut self.text.open;
+        open.extend_from_slice(&self.text.start);
+        open.extend_from_slice(itoa::Buffer::new().format(number).as_bytes());
+        open.extend_from_slice(rest);
+        self.text.end_line();
     }
 }
 
@@ -141,14 +182,18 @@ pub(super) fn labels(names: &[&str], values: &[&str]) -> Vec<u8> {
     text
 }
 
-fn label(name: &str, value: &str, text: &mut Vec<u8>) {
+pub(super) fn label(name: &str, value: &str, text: &mut Vec<u8>) {
+    label_start(name, text);
+    escape(value, Quotes::Escaped, text);
+    text.push(b'"');
+}
+
+fn label_start(name: &str, text: &mut Vec<u8>) {
     if !matches!(text.last(), None | Some(b'{')) {
         text.push(b',');
     }
     text.extend_from_slice(name.as_bytes());
     text.extend_from_slice(b"=\"");
-    escape(value, Quotes::Escaped, text);
-    text.push(b'"');
 }
 
 /// Whether a double quote is special where a text stands.
@@ -188,11 +233,17 @@ fn float_into(value: f64, text: &mut Vec<u8>) {
 mod tests {
     use super::*;
 
-    fn written(write: impl FnOnce(&mut Text)) -> String {
-        let mut text = Text::new();
+    fn pieces(write: impl FnOnce(&mut Text<'_>)) -> Vec<String> {
+        let mut pieces = Vec::new();
+        let mut full = |piece: &mut Vec<u8>| pieces.push(String::from_utf8(piece.clone()).unwrap());
+        let mut text = Text::new(&mut full);
         write(&mut text);
-        let pieces = text.into_page().into_pieces().concat();
-        String::from_utf8(pieces).unwrap()
+        text.finish();
+        pieces
+    }
+
+    fn written(write: impl FnOnce(&mut Text<'_>)) -> String {
+        pieces(write).concat()
     }
 
     #[test]
@@ -213,7 +264,7 @@ mod tests {
 
     #[test]
     fn leaves_quotes_in_help_alone() {
-        let header = written(|text| text.header("m", "gauge", "a \"b\" \\ c\nd"));
+        let header = written(|text| text.header("m", Kind::Gauge, "a \"b\" \\ c\nd", Format::Text));
         assert_eq!(header, "# HELP m a \"b\" \\\\ c\\nd\n# TYPE m gauge\n");
     }
 
@@ -239,25 +290,29 @@ mod tests {
     }
 
     #[test]
-    fn a_long_page_comes_in_pieces_that_end_at_line_ends() {
-        let mut text = Text::new();
-        for number in 0..20_000 {
-            text.raw("some_metric_with_a_long_name");
-            text.value(Value::Integer(number));
-        }
-        let page = text.into_page();
-        let size = page.size();
-        let pieces = page.into_pieces();
+    fn counters_have_another_name_in_the_headers_of_openmetrics() {
+        let header = |format| written(|text| text.header("m_total", Kind::Counter, "h", format));
+        assert_eq!(header(Format::Text), "# HELP m_total h\n# TYPE m_total counter\n");
+        assert_eq!(header(Format::OpenMetrics), "# HELP m h\n# TYPE m counter\n");
+    }
+
+    #[test]
+    fn a_long_text_comes_in_pieces_that_end_at_line_ends() {
+        let pieces = pieces(|text| {
+            for number in 0..20_000 {
+                text.raw("some_metric_with_a_long_name");
+                text.value(Value::Integer(number));
+            }
+        });
 
         assert!(pieces.len() > 5);
-        assert!(pieces.iter().all(|piece| piece.ends_with(b"\n")));
+        assert!(pieces.iter().all(|piece| piece.ends_with('\n')));
         assert!(pieces.iter().all(|piece| piece.len() < PIECE + LINE));
-        assert_eq!(pieces.iter().map(Bytes::len).sum::<usize>(), size);
-        assert_eq!(pieces.concat().iter().filter(|byte| **byte == b'\n').count(), 20_000);
+        assert_eq!(pieces.concat().lines().count(), 20_000);
     }
 
     #[test]
     fn nothing_written_is_no_piece() {
-        assert!(Text::new().into_page().into_pieces().is_empty());
+        assert!(pieces(|_| {}).is_empty());
     }
 }

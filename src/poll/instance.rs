@@ -77,7 +77,7 @@ impl InstancePoll {
 
     /// Which instance it is.
     pub(crate) fn key(&self) -> &InstanceKey {
-        &self.snapshot.key
+        self.snapshot.key()
     }
 
     /// The account and region that its calls count for.
@@ -169,16 +169,16 @@ impl InstancePoll {
                 Next::Publish(report) => {
                     *walked = true;
                     *last_walk_clean = report.clean;
-                    count_walk(caller, &snapshot.key, &report);
-                    log_transitions(&snapshot.key, &report.transitions, &report.failures);
+                    count_walk(caller, snapshot.key(), &report);
+                    log_transitions(snapshot.key(), &report.transitions, &report.failures);
                     snapshot.up = Some(true);
                     snapshot.last_good = Some(GoodWalk {
                         ended_at: caller.clock.now(),
                         duration: now.saturating_sub(started),
                         pages: report.pages,
-                        tasks: visit.roster().tasks(),
+                        tasks: visit.roster().tasks().clone(),
                     });
-                    snapshot.transitions = visit.roster().transitions();
+                    snapshot.transitions = visit.roster().transitions().clone();
                     snapshot.state = state(visit.roster());
                     store.publish(snapshot.clone());
                 }
@@ -211,15 +211,15 @@ impl InstancePoll {
         ending: Ending,
     ) -> Outcome {
         let Ending { walk_failure, later_failure, deep, transitions } = ending;
-        log_transitions(&self.snapshot.key, &transitions, &BTreeMap::new());
+        log_transitions(self.snapshot.key(), &transitions, &BTreeMap::new());
         self.schedule_deep(caller, deep, later_failure.as_ref());
         match &walk_failure {
             None => {
                 self.failing_with = None;
                 self.snapshot.state = state(&self.roster);
-                self.snapshot.transitions = self.roster.transitions();
+                self.snapshot.transitions = self.roster.transitions().clone();
                 if let Some(good) = &mut self.snapshot.last_good {
-                    good.tasks = self.roster.tasks();
+                    good.tasks = self.roster.tasks().clone();
                 }
             }
             Some(error) => {
@@ -255,7 +255,7 @@ impl InstancePoll {
         };
         self.deep.due = caller.clock.monotonic().saturating_add(pause);
         if let (1, Some(error)) = (self.deep.failures, failure) {
-            let InstanceKey { account, region_id, db_instance_id } = &self.snapshot.key;
+            let InstanceKey { account, region_id, db_instance_id } = self.snapshot.key();
             tracing::warn!(
                 %account,
                 %region_id,

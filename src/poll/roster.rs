@@ -4,12 +4,12 @@
 //! status each entered. It asks nothing and knows no clock; times are handed in.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::ops::Bound;
-use std::sync::Arc;
+use std::iter::from_fn;
 use std::time::Duration;
 
 use crate::domain::{ImportId, Task, TaskStatus};
 use crate::poll::walk::Walked;
+use crate::store::{Revised, TaskList, Transitions, no_transitions};
 
 /// Most tasks that are asked for by number in one poll; the others have their turn at the next ones.
 pub(crate) const MAX_ASKS: usize = 100;
@@ -17,29 +17,16 @@ pub(crate) const MAX_ASKS: usize = 100;
 /// The known tasks of an instance.
 #[derive(Debug)]
 pub(crate) struct Roster {
-    known: BTreeMap<ImportId, Known>,
+    tasks: TaskList,
+    /// When each task was last seen that is not in the list of the regular window any more.
+    outside: BTreeMap<ImportId, Duration>,
     /// The last task that was asked for by number: the next one has its turn first.
     last_asked: ImportId,
     /// Whether a regular walk has succeeded: what was there then entered no status that we saw.
     walked: bool,
     /// Whether a deep walk has succeeded, likewise.
     deep_walked: bool,
-    transitions: Arc<BTreeMap<TaskStatus, u64>>,
-}
-
-#[derive(Clone, Copy, Debug)]
-struct Known {
-    task: Task,
-    place: Place,
-}
-
-/// Where a task was last seen.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Place {
-    /// In the list of the regular window.
-    Listed,
-    /// By its number or by a deep walk, after it left the regular window.
-    Outside { last_seen: Duration },
+    transitions: Revised<Transitions>,
 }
 
 /// What asking for a single task by its number gave.
@@ -67,59 +54,53 @@ pub(crate) struct Transition {
 impl Roster {
     /// Knows nothing yet.
     pub(crate) fn new() -> Self {
-        let transitions = TaskStatus::DOCUMENTED.into_iter().map(|status| (status, 0)).collect();
         Self {
-            known: BTreeMap::new(),
+            tasks: TaskList::default(),
+            outside: BTreeMap::new(),
             last_asked: ImportId(0),
             walked: false,
             deep_walked: false,
-            transitions: Arc::new(transitions),
+            transitions: no_transitions(),
         }
     }
 
-    /// The tasks to show, in the order of their numbers.
-    pub(crate) fn tasks(&self) -> Arc<[Task]> {
-        self.known.values().map(|known| known.task).collect()
+    /// The tasks to show.
+    pub(crate) fn tasks(&self) -> &TaskList {
+        &self.tasks
     }
 
     /// Whether any task is not final.
     pub(crate) fn is_active(&self) -> bool {
-        self.known.values().any(|known| !known.task.status.is_final())
+        self.tasks.iter().any(|task| !task.status.is_final())
     }
 
     /// How often a task was seen to enter each status.
-    pub(crate) fn transitions(&self) -> Arc<BTreeMap<TaskStatus, u64>> {
-        Arc::clone(&self.transitions)
+    pub(crate) fn transitions(&self) -> &Revised<Transitions> {
+        &self.transitions
     }
 
     /// The tasks that the regular list must show again or prove gone: listed and final. The others
     /// are asked for one by one when they are missing.
     pub(crate) fn expected(&self) -> BTreeSet<ImportId> {
-        let expected = self
-            .known
-            .values()
-            .filter(|known| known.place == Place::Listed && known.task.status.is_final());
-        expected.map(|known| known.task.import_id).collect()
+        let known = self.tasks.iter();
+        let expected = known.filter(|task| task.status.is_final() && self.is_listed(task));
+        expected.map(|task| task.import_id).collect()
     }
 
     /// The tasks to ask for by number after a walk: those that are not final and not in its list,
     /// in turns if they are many. A list that moved may have hidden a listed one; it stays as it is
     /// until a clean walk.
     pub(crate) fn choose_asks(&mut self, walked: &Walked) -> Vec<Ask> {
-        let listed: BTreeSet<ImportId> = walked.tasks.iter().map(|task| task.import_id).collect();
-        let after = (Bound::Excluded(self.last_asked), Bound::Unbounded);
-        let in_turn = self.known.range(after).chain(self.known.range(..=self.last_asked));
-        let missing = in_turn.map(|(_, known)| known).filter(|known| {
-            let open = !known.task.status.is_final();
-            let due = walked.clean || known.place != Place::Listed;
-            open && due && !listed.contains(&known.task.import_id)
+        let next = self.tasks.partition_point(|task| task.import_id <= self.last_asked);
+        let in_turn = self.tasks[next..].iter().chain(&self.tasks[..next]);
+        let missing = in_turn.filter(|task| {
+            let open = !task.status.is_final();
+            let due = walked.clean || !self.is_listed(task);
+            open && due && find(&walked.tasks, task.import_id).is_none()
         });
         let asks: Vec<Ask> = missing
             .take(MAX_ASKS)
-            .map(|known| Ask {
-                import_id: known.task.import_id,
-                left_window: known.place != Place::Listed,
-            })
+            .map(|task| Ask { import_id: task.import_id, left_window: !self.is_listed(task) })
             .collect();
         self.last_asked = asks.last().map_or(self.last_asked, |ask| ask.import_id);
         asks
@@ -134,70 +115,120 @@ impl Roster {
         now: Duration,
         final_retention: Duration,
     ) -> Vec<Transition> {
-        let mut transitions = Vec::new();
         for task in &walked.tasks {
-            self.enter(*task, Place::Listed, self.walked, &mut transitions);
+            self.outside.remove(&task.import_id);
         }
         for (id, found) in found {
-            let outside = Place::Outside { last_seen: now };
-            match *found {
-                Found::Listed(task) => self.enter(task, Place::Listed, true, &mut transitions),
-                Found::Outside(task) => self.enter(task, outside, true, &mut transitions),
-                Found::Refused => self.lose_sight(*id, outside),
+            match found {
+                Found::Listed(_) => drop(self.outside.remove(id)),
+                Found::Outside(_) => drop(self.outside.insert(*id, now)),
+                // One that was in the list at the last poll is out of sight from now on.
+                Found::Refused => drop(self.outside.entry(*id).or_insert(now)),
                 Found::Nowhere => {}
             }
         }
-        if walked.clean {
-            let listed: BTreeSet<_> = walked.tasks.iter().map(|task| task.import_id).collect();
-            self.known.retain(|id, known| {
-                listed.contains(id) || known.stays(found.get(id), now, final_retention)
-            });
-        }
+        let counts_new = self.walked;
         self.walked = true;
-        self.count(&transitions);
-        transitions
+
+        let answers = found.values().filter_map(Found::task);
+        let mut fresh: Vec<Task> = walked.tasks.iter().copied().chain(answers).collect();
+        fresh.sort_by_key(|task| task.import_id);
+        let stays = |task: &Task| {
+            !walked.clean || self.stays(task, found.get(&task.import_id), now, final_retention)
+        };
+        let (tasks, transitions) = merge(&self.tasks, &fresh, counts_new, stays);
+        self.outside.retain(|id, _| find(&tasks, *id).is_some());
+        self.take_over(tasks, transitions)
     }
 
     /// Takes over what a deep walk found: tasks that are not final and that we do not know.
     pub(crate) fn update_deep(&mut self, walked: &Walked, now: Duration) -> Vec<Transition> {
-        let mut transitions = Vec::new();
-        for task in &walked.tasks {
-            if !task.status.is_final() && !self.known.contains_key(&task.import_id) {
-                let place = Place::Outside { last_seen: now };
-                self.enter(*task, place, self.deep_walked, &mut transitions);
-            }
-        }
+        let unknown = |task: &&Task| find(&self.tasks, task.import_id).is_none();
+        let open = walked.tasks.iter().filter(|task| !task.status.is_final());
+        let fresh: Vec<Task> = open.filter(unknown).copied().collect();
+        self.outside.extend(fresh.iter().map(|task| (task.import_id, now)));
+        let (tasks, transitions) = merge(&self.tasks, &fresh, self.deep_walked, |_| true);
         self.deep_walked = true;
-        self.count(&transitions);
+        self.take_over(tasks, transitions)
+    }
+
+    fn is_listed(&self, task: &Task) -> bool {
+        !self.outside.contains_key(&task.import_id)
+    }
+
+    /// Whether a task that a clean walk did not list stays.
+    fn stays(
+        &self,
+        task: &Task,
+        found: Option<&Found>,
+        now: Duration,
+        final_retention: Duration,
+    ) -> bool {
+        match found {
+            Some(Found::Listed(_) | Found::Outside(_)) => true,
+            Some(Found::Nowhere) => false,
+            // Not asked for, or without an answer that tells.
+            None if !task.status.is_final() => true,
+            Some(Found::Refused) | None => self
+                .outside
+                .get(&task.import_id)
+                .is_some_and(|last_seen| now < last_seen.saturating_add(final_retention)),
+        }
+    }
+
+    fn take_over(&mut self, tasks: Vec<Task>, transitions: Vec<Transition>) -> Vec<Transition> {
+        self.tasks = self.tasks.changed_to(tasks);
+        if !transitions.is_empty() {
+            let mut counts = (*self.transitions).clone();
+            for transition in &transitions {
+                *counts.entry(transition.task.status).or_default() += 1;
+            }
+            self.transitions = Revised::new(counts);
+        }
         transitions
     }
+}
 
-    fn enter(&mut self, task: Task, place: Place, counts: bool, seen: &mut Vec<Transition>) {
-        let before = self.known.insert(task.import_id, Known { task, place });
-        let from = before.map(|known| known.task.status);
-        if counts && from != Some(task.status) {
-            seen.push(Transition { task, from });
+impl Found {
+    fn task(&self) -> Option<Task> {
+        match self {
+            Self::Listed(task) | Self::Outside(task) => Some(*task),
+            Self::Nowhere | Self::Refused => None,
         }
     }
+}
 
-    /// A task that the list had at the last poll is out of sight from now on.
-    fn lose_sight(&mut self, id: ImportId, outside: Place) {
-        if let Some(known) = self.known.get_mut(&id)
-            && known.place == Place::Listed
-        {
-            known.place = outside;
-        }
-    }
+/// The task of that number in `tasks`, which are in the order of their numbers.
+fn find(tasks: &[Task], id: ImportId) -> Option<&Task> {
+    tasks.binary_search_by_key(&id, |task| task.import_id).ok().map(|place| &tasks[place])
+}
 
-    fn count(&mut self, transitions: &[Transition]) {
-        if transitions.is_empty() {
-            return;
+/// Puts `fresh` in the place of what `known` says of the same tasks, and drops the others unless
+/// they stay. All are in the order of their numbers. Also says which tasks entered a status, new
+/// ones only if `counts_new`.
+fn merge(
+    known: &[Task],
+    fresh: &[Task],
+    counts_new: bool,
+    stays: impl Fn(&Task) -> bool,
+) -> (Vec<Task>, Vec<Transition>) {
+    let mut tasks = Vec::with_capacity(fresh.len());
+    let mut transitions = Vec::new();
+    let mut known = known.iter().peekable();
+    for task in fresh {
+        tasks.extend(
+            from_fn(|| known.next_if(|old| old.import_id < task.import_id))
+                .filter(|old| stays(old)),
+        );
+        let before = known.next_if(|old| old.import_id == task.import_id);
+        let from = before.map(|old| old.status);
+        if from != Some(task.status) && (from.is_some() || counts_new) {
+            transitions.push(Transition { task: *task, from });
         }
-        let counts = Arc::make_mut(&mut self.transitions);
-        for transition in transitions {
-            *counts.entry(transition.task.status).or_default() += 1;
-        }
+        tasks.push(*task);
     }
+    tasks.extend(known.filter(|old| stays(old)));
+    (tasks, transitions)
 }
 
 /// A task to ask for by its number.
@@ -206,19 +237,4 @@ pub(crate) struct Ask {
     pub(crate) import_id: ImportId,
     /// It was outside the regular window before: windows only move on, so it is there still.
     pub(crate) left_window: bool,
-}
-
-impl Known {
-    /// Whether a task that a clean walk did not list stays.
-    fn stays(&self, found: Option<&Found>, now: Duration, final_retention: Duration) -> bool {
-        let seen_lately = |last_seen: Duration| now < last_seen.saturating_add(final_retention);
-        match (found, self.place) {
-            (Some(Found::Listed(_) | Found::Outside(_)), _) => true,
-            (Some(Found::Nowhere), _) => false,
-            // Not asked for, or without an answer that tells.
-            (None, _) if !self.task.status.is_final() => true,
-            (Some(Found::Refused) | None, Place::Outside { last_seen }) => seen_lately(last_seen),
-            (Some(Found::Refused) | None, Place::Listed) => false,
-        }
-    }
 }

@@ -1,4 +1,4 @@
-//! The body of an answer: pieces that are ready, sent one after another.
+//! The body of an answer: pieces that are ready or made while they are sent, one after another.
 
 use std::convert::Infallible;
 use std::pin::Pin;
@@ -7,12 +7,13 @@ use std::task::{Context, Poll};
 use bytes::Bytes;
 use hyper::body::{Frame, SizeHint};
 
+use crate::metrics::Page;
+
 use super::connection::Answering;
 
 /// A body whose size is known.
-#[derive(Debug)]
 pub(super) struct Body {
-    pieces: std::vec::IntoIter<Bytes>,
+    pieces: Box<dyn Iterator<Item = Bytes> + Send>,
     left: u64,
     /// Dropped with the body, which is when its last piece was handed over.
     _answering: Option<Answering>,
@@ -30,16 +31,16 @@ impl Body {
     }
 }
 
-impl From<Vec<Bytes>> for Body {
-    fn from(pieces: Vec<Bytes>) -> Self {
-        let left = pieces.iter().map(|piece| piece.len() as u64).sum();
-        Self { pieces: pieces.into_iter(), left, _answering: None }
+impl From<Page> for Body {
+    fn from(page: Page) -> Self {
+        Self { left: page.size(), pieces: page.into_pieces(), _answering: None }
     }
 }
 
 impl From<String> for Body {
     fn from(text: String) -> Self {
-        Self::from(vec![Bytes::from(text)])
+        let left = text.len() as u64;
+        Self { pieces: Box::new(std::iter::once(Bytes::from(text))), left, _answering: None }
     }
 }
 

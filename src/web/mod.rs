@@ -5,9 +5,9 @@
 
 mod body;
 mod connection;
-mod encoding;
 mod landing;
 mod listen;
+mod negotiation;
 mod response;
 mod routes;
 mod scrape;
@@ -21,17 +21,17 @@ use tokio::sync::watch;
 
 use crate::clock::Clock;
 use crate::instruments::Instruments;
+use crate::metrics::Exposition;
 use crate::readiness::Readiness;
-use crate::store::Store;
 
 pub use listen::{BindError, ListenAddress, ListenAddressError};
 pub use routes::{TelemetryPath, TelemetryPathError};
 
 /// What the server shows.
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 pub struct Site {
-    /// The instances.
-    pub store: Store,
+    /// The metrics.
+    pub exposition: Exposition,
     /// The exporter itself.
     pub instruments: Instruments,
     /// Tells the time, and when a connection has been silent for too long.

@@ -99,7 +99,6 @@ impl Endpoint {
 }
 
 /// Everything there is, by path.
-#[derive(Debug)]
 pub(super) struct Routes {
     site: Site,
     table: Vec<(String, Endpoint)>,

@@ -1,17 +1,15 @@
-//! The metrics: rendered from the last published snapshots when asked.
+//! The metrics: a page from the last published snapshots.
 
 use std::sync::Arc;
 
-use bytes::Bytes;
 use hyper::header::{CONTENT_ENCODING, CONTENT_TYPE, HeaderValue, VARY};
 use hyper::{HeaderMap, Response, StatusCode};
 use tokio::sync::Semaphore;
 
-use crate::metrics;
+use crate::metrics::{Coding, Format, Page};
 
 use super::body::Body;
-use super::encoding::{gzip, wants_gzip};
-use super::{Site, response};
+use super::{Site, negotiation, response};
 
 /// Answers a scrape. It never calls the API and waits for no poll.
 pub(super) async fn answer(
@@ -19,21 +17,21 @@ pub(super) async fn answer(
     scrapes: &Arc<Semaphore>,
     headers: &HeaderMap,
 ) -> Response<Body> {
-    let compressed = wants_gzip(headers);
-    match pieces(site, scrapes, compressed).await {
-        Ok(pieces) => {
-            let mut response = Response::new(Body::from(pieces));
+    let (format, coding) = (negotiation::format(headers), negotiation::coding(headers));
+    match page(site, scrapes, format, coding).await {
+        Ok(page) => {
+            let mut response = Response::new(Body::from(page));
             let headers = response.headers_mut();
-            headers.insert(CONTENT_TYPE, HeaderValue::from_static(metrics::CONTENT_TYPE));
+            headers.insert(CONTENT_TYPE, HeaderValue::from_static(format.content_type()));
             headers.insert(VARY, HeaderValue::from_static("Accept, Accept-Encoding"));
-            if compressed {
+            if coding == Coding::Gzip {
                 headers.insert(CONTENT_ENCODING, HeaderValue::from_static("gzip"));
             }
             response
         }
         Err(error) => {
-            tracing::error!(%error, "cannot render the metrics");
-            let text = format!("cannot render the metrics: {error}");
+            tracing::error!(%error, "cannot make the page of the metrics");
+            let text = format!("cannot make the page of the metrics: {error}");
             response::text(StatusCode::INTERNAL_SERVER_ERROR, &text)
         }
     }
@@ -42,21 +40,24 @@ pub(super) async fn answer(
 /// Why there are no metrics: an error of the runtime or of memory, none of ours.
 type Failure = Box<dyn std::error::Error + Send + Sync>;
 
-/// Renders off the runtime's threads: a page may take a good part of a second, and the state of
-/// the process is read from files.
-async fn pieces(
+/// Makes the page: here if that is quick, and off the runtime's threads if it may take a good part
+/// of a second.
+async fn page(
     site: &Site,
     scrapes: &Arc<Semaphore>,
-    compressed: bool,
-) -> Result<Vec<Bytes>, Failure> {
+    format: Format,
+    coding: Coding,
+) -> Result<Page, Failure> {
+    let now = site.clock.now();
+    if site.exposition.is_ready(now) {
+        return Ok(site.exposition.page(format, coding, now)?);
+    }
     let turn = Arc::clone(scrapes).acquire_owned().await?;
-    let (store, instruments, now) =
-        (site.store.clone(), site.instruments.clone(), site.clock.now());
-    let rendering = tokio::task::spawn_blocking(move || {
-        // Here rather than outside: a client that leaves does not stop the rendering.
+    let exposition = site.exposition.clone();
+    let making = tokio::task::spawn_blocking(move || {
+        // Here rather than outside: a client that leaves does not stop the making.
         let _turn = turn;
-        let page = metrics::render(&store.snapshots(), now, &instruments.gather()).into_pieces();
-        if compressed { gzip(page) } else { Ok(page) }
+        exposition.page(format, coding, now)
     });
-    Ok(rendering.await??)
+    Ok(making.await??)
 }

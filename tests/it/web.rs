@@ -16,6 +16,7 @@ use aliyun_rds_import_exporter::domain::{
     Engine, ImportId, InstanceKey, Position, Task, TaskStatus, TaskType,
 };
 use aliyun_rds_import_exporter::instruments::Instruments;
+use aliyun_rds_import_exporter::metrics::Exposition;
 use aliyun_rds_import_exporter::readiness::Readiness;
 use aliyun_rds_import_exporter::store::{GoodWalk, InstanceSnapshot, PollState, Store};
 use aliyun_rds_import_exporter::web::{Bound, Limits, ListenAddress, Site};
@@ -51,8 +52,8 @@ impl Server {
         let bound = Bound::bind(&[local()]).await.unwrap();
         let address = bound.local_addrs()[0];
         let hands = ManualClock::new(DateTime::from_timestamp(1_787_220_000, 0).unwrap());
-        let (readiness, site) = site(&hands, telemetry_path);
-        let store = site.store.clone();
+        let store = Store::new();
+        let (readiness, site) = site(&store, &hands, telemetry_path);
         let stop = CancellationToken::new();
         let task = tokio::spawn(bound.serve(site, limits, stop.clone()));
         Self { address, store, hands, readiness, stop, task }
@@ -77,11 +78,16 @@ fn local() -> ListenAddress {
     "127.0.0.1:0".parse().unwrap()
 }
 
-fn site(hands: &ManualClock, telemetry_path: &str) -> (watch::Sender<Readiness>, Site) {
+fn site(
+    store: &Store,
+    hands: &ManualClock,
+    telemetry_path: &str,
+) -> (watch::Sender<Readiness>, Site) {
     let readiness = watch::Sender::new(Readiness::Ready);
+    let instruments = Instruments::new().unwrap();
     let site = Site {
-        store: Store::new(),
-        instruments: Instruments::new().unwrap(),
+        exposition: Exposition::new(store.clone(), instruments.clone()),
+        instruments,
         clock: hands.clock(),
         readiness: readiness.subscribe(),
         telemetry_path: telemetry_path.parse().unwrap(),

@@ -424,7 +424,7 @@ proptest! {
         let mut server = Server::with(&statuses);
         let mut roster = Roster::new();
         for (round, script) in script.iter().enumerate() {
-            let before = roster.tasks();
+            let before = roster.tasks().clone();
             let mut script = script.iter();
             let (report, _) = visit(&mut roster, plan(false), 60 * round as u64, |question| {
                 let answer = server.answer(question);

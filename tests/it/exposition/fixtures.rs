@@ -1,13 +1,14 @@
 //! Snapshots to show, in every state there is.
 
-use std::sync::Arc;
 use std::time::Duration;
 
 use aliyun_rds_import_exporter::domain::{
     Engine, ImportId, InstanceKey, LIST_IMPORTS, Position, Task, TaskStatus, TaskType,
 };
 use aliyun_rds_import_exporter::instruments::{Instruments, Scope};
-use aliyun_rds_import_exporter::store::{GoodWalk, InstanceSnapshot, PollState, Store};
+use aliyun_rds_import_exporter::store::{
+    GoodWalk, InstanceSnapshot, PollState, Revised, Store, Transitions,
+};
 use chrono::{DateTime, Utc};
 
 /// 2026-08-20T10:00:00Z, when the fixtures are looked at.
@@ -27,8 +28,8 @@ pub(super) fn key(account: &str, region_id: &str, db_instance_id: &str) -> Insta
     }
 }
 
-pub(super) fn pending(key: InstanceKey, name: &str) -> InstanceSnapshot {
-    InstanceSnapshot::pending(key, Engine::MySQL, name.into(), Duration::from_secs(900))
+pub(super) fn pending(key: InstanceKey, engine: Engine, name: &str) -> InstanceSnapshot {
+    InstanceSnapshot::pending(key, engine, name.into(), Duration::from_secs(900))
 }
 
 pub(super) fn task(import_id: u64, kind: &str, status: &str, position: Option<Position>) -> Task {
@@ -55,7 +56,7 @@ pub(super) fn every_situation() -> Store {
     for snapshot in [busy(), idle(), empty(), failing(), withdrawn(), hostile()] {
         store.publish(snapshot);
     }
-    store.publish(pending(key("default", "cn-shanghai", "rm-never-polled"), "new"));
+    store.publish(pending(key("default", "cn-shanghai", "rm-never-polled"), Engine::MySQL, "new"));
     store
 }
 
@@ -71,22 +72,25 @@ fn busy() -> InstanceSnapshot {
     tasks.push(task(u64::MAX, "Incremental", "PausedByOperator", None));
     tasks.insert(0, task(9, "Schema", "Success", None));
 
-    let mut snapshot = pending(key("default", "cn-hangzhou", "rm-busy"), "orders");
+    let mut snapshot = pending(key("default", "cn-hangzhou", "rm-busy"), Engine::MySQL, "orders");
     snapshot.state = PollState::Active;
     snapshot.up = Some(true);
     snapshot.next_poll = Some(at(1_787_220_030.5));
     snapshot.last_good = walked(1_787_219_970.25, 3, tasks);
     let entered = [(TaskStatus::FAILED, 2), (TaskStatus::SUCCESS, 7)];
-    let mut transitions = (*snapshot.transitions).clone();
+    let mut transitions = Transitions::clone(&snapshot.transitions);
     transitions.extend(entered);
     transitions.insert(TaskStatus::parse("PausedByOperator").unwrap(), 1);
-    snapshot.transitions = Arc::new(transitions);
+    snapshot.transitions = Revised::new(transitions);
     snapshot
 }
 
 fn idle() -> InstanceSnapshot {
-    let mut snapshot = pending(key("default", "cn-hangzhou", "rm-idle"), "archive");
-    snapshot.engine = Engine::SQLServer;
+    idle_as(key("default", "cn-hangzhou", "rm-idle"), "archive")
+}
+
+fn idle_as(key: InstanceKey, name: &str) -> InstanceSnapshot {
+    let mut snapshot = pending(key, Engine::SQLServer, name);
     snapshot.state = PollState::Idle;
     snapshot.up = Some(true);
     snapshot.next_poll = Some(at(1_787_220_300.0));
@@ -95,7 +99,7 @@ fn idle() -> InstanceSnapshot {
 }
 
 fn empty() -> InstanceSnapshot {
-    let mut snapshot = pending(key("default", "cn-hangzhou", "rm-empty"), "");
+    let mut snapshot = pending(key("default", "cn-hangzhou", "rm-empty"), Engine::MySQL, "");
     snapshot.state = PollState::Idle;
     snapshot.up = Some(true);
     snapshot.last_good = walked(1_787_219_999.0, 1, vec![]);
@@ -103,7 +107,11 @@ fn empty() -> InstanceSnapshot {
 }
 
 fn failing() -> InstanceSnapshot {
-    let mut snapshot = pending(key("default", "cn-shanghai", "rm-failing"), "billing");
+    failing_as(key("default", "cn-shanghai", "rm-failing"))
+}
+
+fn failing_as(key: InstanceKey) -> InstanceSnapshot {
+    let mut snapshot = pending(key, Engine::MySQL, "billing");
     snapshot.state = PollState::Failing;
     snapshot.up = Some(false);
     snapshot.next_poll = Some(at(1_787_220_060.0));
@@ -113,16 +121,16 @@ fn failing() -> InstanceSnapshot {
 }
 
 fn withdrawn() -> InstanceSnapshot {
-    let mut snapshot = failing();
-    snapshot.key = key("default", "cn-shanghai", "rm-withdrawn");
+    let mut snapshot = failing_as(key("default", "cn-shanghai", "rm-withdrawn"));
     snapshot.last_good = walked(1_787_219_000.0, 1, vec![task(1, "Full", "FullImporting", None)]);
     snapshot
 }
 
 fn hostile() -> InstanceSnapshot {
-    let mut snapshot = idle();
-    snapshot.key = key("C:\\prod \"b\"", "cn-hangzhou\n", "rm-迁移🚚");
-    snapshot.name = "two\nlines, a \\ and \"quotes\" {le=\"1\"} # HELP".into();
+    let mut snapshot = idle_as(
+        key("C:\\prod \"b\"", "cn-hangzhou\n", "rm-迁移🚚"),
+        "two\nlines, a \\ and \"quotes\" {le=\"1\"} # HELP",
+    );
     let tasks = vec![task(1, "\"Full\\", "Suc\ncess 状态", None)];
     snapshot.last_good = walked(1_787_219_999.0, 1, tasks);
     snapshot

@@ -5,6 +5,8 @@
 
 mod content;
 mod fixtures;
+mod fleet;
+mod openmetrics;
 mod page;
 mod parser;
 mod reference;
@@ -12,6 +14,7 @@ mod refusals;
 mod rules;
 mod text;
 
+pub(crate) use openmetrics::openmetrics_as_text;
 pub(crate) use page::Page;
 pub(crate) use parser::parse;
 

@@ -1,6 +1,6 @@
 //! The parser itself: it takes a good page, and for each rule it refuses a page that breaks it.
 
-use super::parse;
+use super::{openmetrics_as_text, parse};
 
 const GOOD: &str = r#"# HELP a_total Something, "quoted"\\ and\nbroken.
 # TYPE a_total counter
@@ -20,6 +20,20 @@ h_bucket{x="2",le="+Inf"} 0
 h_sum{x="2"} 0
 h_count{x="2"} 0
 "#;
+
+#[test]
+fn refuses_openmetrics_that_is_the_text_format_in_disguise() {
+    for (page, because) in [
+        ("", "does not end with # EOF"),
+        ("# HELP a b\n# TYPE a gauge\na 1\n", "does not end with # EOF"),
+        ("# EOF\na 1\n# EOF\n", "behind # EOF"),
+        ("# HELP a_total b\n# TYPE a_total counter\na_total 1\n# EOF\n", "named with _total"),
+        ("# HELP a say \"b\"\n# TYPE a gauge\na 1\n# EOF\n", "quotes in HELP"),
+    ] {
+        let error = openmetrics_as_text(page).unwrap_err();
+        assert!(error.contains(because), "{error}");
+    }
+}
 
 fn assert_refused(page: &str, because: &str) {
     match parse(page) {
@@ -180,7 +194,12 @@ fn refuses_counters_by_another_name_or_below_zero() {
 fn refuses_histograms_that_do_not_add_up() {
     for (old, new, because) in [
         ("h_bucket{x=\"1\",le=\"+Inf\"} 2\n", "", "no +Inf bucket"),
-        ("h_bucket{x=\"1\",le=\"+Inf\"} 2\n", "h_bucket{x=\"1\",le=\"2\"} 2\n", "no +Inf bucket"),
+        ("h_bucket{x=\"1\",le=\"+Inf\"} 2\n", "h_bucket{x=\"1\",le=\"2.0\"} 2\n", "no +Inf bucket"),
+        (
+            "h_bucket{x=\"1\",le=\"0.1\"} 1\n",
+            "h_bucket{x=\"1\",le=\"1\"} 1\n",
+            "without a fraction",
+        ),
         ("h_bucket{x=\"1\",le=\"0.1\"} 1\n", "h_bucket{x=\"1\",le=\"0.1\"} 3\n", "cumulative"),
         ("h_bucket{x=\"1\",le=\"0.1\"} 1\n", "h_bucket{x=\"1\",le=\"0.10\"} 1\n", "shortest"),
         ("h_bucket{x=\"1\",le=\"0.1\"} 1\n", "h_bucket{x=\"1\",le=\"0.1\"} 0.5\n", "whole"),

@@ -77,6 +77,16 @@ fn import_id(text: &str) -> Result<u64, Problem> {
     number.ok_or_else(|| format!("import_id is not a number: {text:?}"))
 }
 
+/// Reads a bound, which has a fraction even if it is whole: so OpenMetrics wants it, and so
+/// Prometheus 3 writes it.
+fn bound_with_fraction(bound: &str) -> Result<f64, Problem> {
+    match bound.strip_suffix(".0") {
+        Some(whole) => number(whole),
+        None if bound.contains('.') => number(bound),
+        None => Err(format!("bound without a fraction: {bound:?}")),
+    }
+}
+
 /// Checks the histograms of a family and returns the `_count` of each, which stands for it.
 fn histograms(family: &Family) -> Result<Vec<Sample>, Problem> {
     let name = &family.name;
@@ -115,7 +125,7 @@ fn check_buckets(buckets: &[Sample], count: &Sample) -> Result<(), Problem> {
         if bucket.value < 0.0 || bucket.value.fract() != 0.0 {
             return Err(format!("{} {bound} counts no whole events", bucket.name));
         }
-        bounds.push(if bound == "+Inf" { f64::INFINITY } else { number(bound)? });
+        bounds.push(if bound == "+Inf" { f64::INFINITY } else { bound_with_fraction(bound)? });
     }
     let Some(last) = buckets.last().filter(|_| bounds.last() == Some(&f64::INFINITY)) else {
         return Err(format!("{} has no +Inf bucket at its end", count.name));

@@ -1,18 +1,55 @@
 //! The page as it reads, letter by letter.
 
+use std::io::{Read as _, Write as _};
+use std::process::{Command, Stdio};
+
 use aliyun_rds_import_exporter::domain::InstanceKey;
 use aliyun_rds_import_exporter::instruments::Instruments;
-use aliyun_rds_import_exporter::metrics;
+use aliyun_rds_import_exporter::metrics::{Coding, Exposition, Format};
 use aliyun_rds_import_exporter::store::Store;
+
+use chrono::{DateTime, Utc};
+use flate2::read::GzDecoder;
 
 use crate::golden::assert_golden;
 
-use super::{assert_promtool_is_silent, fixtures, parse};
+use super::page::Family;
+use super::{assert_promtool_is_silent, fixtures, openmetrics_as_text, parse};
 
 /// The page of `store` and `instruments`.
 pub(super) fn page(store: &Store, instruments: &Instruments) -> String {
-    let page = metrics::render(&store.snapshots(), fixtures::now(), &instruments.gather());
-    String::from_utf8(page.into_pieces().concat()).unwrap()
+    page_of(&Exposition::new(store.clone(), instruments.clone()), fixtures::now())
+}
+
+/// The page as text, without what differs from build to build and from process to process, and
+/// held to be the same when it is compressed and in OpenMetrics.
+pub(super) fn page_of(exposition: &Exposition, now: DateTime<Utc>) -> String {
+    let written = |format, coding| {
+        let page = exposition.page(format, coding, now).unwrap();
+        let size = page.size();
+        let pieces: Vec<_> = page.into_pieces().collect();
+        assert!(pieces.iter().all(|piece| !piece.is_empty()));
+        let page = pieces.concat();
+        assert_eq!(page.len() as u64, size);
+        masked(&match coding {
+            Coding::Identity => String::from_utf8(page).unwrap(),
+            Coding::Gzip => gunzip(&page),
+        })
+    };
+    let text = written(Format::Text, Coding::Identity);
+    assert_eq!(written(Format::Text, Coding::Gzip), text);
+    let openmetrics = written(Format::OpenMetrics, Coding::Identity);
+    assert_eq!(written(Format::OpenMetrics, Coding::Gzip), openmetrics);
+    assert_eq!(openmetrics_as_text(&openmetrics).unwrap(), text);
+    text
+}
+
+fn gunzip(member: &[u8]) -> String {
+    let mut decoder = GzDecoder::new(member);
+    let mut text = String::new();
+    decoder.read_to_string(&mut text).unwrap();
+    assert_eq!(decoder.into_inner(), b"", "something stands behind the only member");
+    text
 }
 
 fn complete_page() -> String {
@@ -33,7 +70,7 @@ fn masked(page: &str) -> String {
 
 #[test]
 fn shows_every_situation_as_the_golden_text_says() {
-    let page = masked(&complete_page());
+    let page = complete_page();
 
     parse(&page).unwrap();
     assert_golden("tests/golden/metrics.txt", &page);
@@ -42,6 +79,28 @@ fn shows_every_situation_as_the_golden_text_says() {
 #[test]
 fn promtool_has_nothing_to_say_about_the_page() {
     assert_promtool_is_silent(&complete_page());
+}
+
+#[test]
+fn the_official_client_reads_openmetrics() {
+    let exposition = Exposition::new(fixtures::every_situation(), fixtures::every_instrument());
+    let page = exposition.page(Format::OpenMetrics, Coding::Identity, fixtures::now()).unwrap();
+    let pieces = page.into_pieces().collect::<Vec<_>>().concat();
+    let mut python = Command::new(".venv/bin/python")
+        .arg("tests/clients/openmetrics.py")
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .spawn()
+        .expect("the Python packages must be there: run tests/setup");
+    python.stdin.take().unwrap().write_all(&pieces).unwrap();
+    let output = python.wait_with_output().unwrap();
+    assert!(output.status.success());
+
+    let text = parse(&complete_page()).unwrap();
+    let read = String::from_utf8(output.stdout).unwrap();
+    let samples = |family: &Family| format!("{} {}", family.name, family.samples.len());
+    let expected: Vec<_> = text.families.iter().map(samples).collect();
+    assert_eq!(read.lines().collect::<Vec<_>>(), expected);
 }
 
 #[test]

@@ -11,6 +11,8 @@ use chrono::DateTime;
 use tokio::net::TcpStream;
 use tokio_util::sync::CancellationToken;
 
+use aliyun_rds_import_exporter::store::Store;
+
 use super::{Client, local, site, within};
 
 #[tokio::test]
@@ -67,7 +69,8 @@ async fn when_one_address_fails_none_is_kept() {
 async fn answers_on_every_address() {
     let bound = Bound::bind(&[local(), local()]).await.unwrap();
     let addresses = bound.local_addrs();
-    let (_readiness, site) = site(&ManualClock::new(DateTime::UNIX_EPOCH), "/metrics");
+    let (_readiness, site) =
+        site(&Store::new(), &ManualClock::new(DateTime::UNIX_EPOCH), "/metrics");
     let stop = CancellationToken::new();
     let server = tokio::spawn(bound.serve(site, Limits::default(), stop.clone()));
 
@@ -108,7 +111,8 @@ async fn run_out_of_files() {
     tracing_subscriber::fmt().with_writer(move || writer.clone()).with_ansi(false).init();
     let bound = Bound::bind(&[local()]).await.unwrap();
     let address = bound.local_addrs()[0];
-    let (_readiness, site) = site(&ManualClock::new(DateTime::UNIX_EPOCH), "/metrics");
+    let (_readiness, site) =
+        site(&Store::new(), &ManualClock::new(DateTime::UNIX_EPOCH), "/metrics");
     let site = Site { clock: Clock::system(), ..site };
     let server = tokio::spawn(bound.serve(site, Limits::default(), CancellationToken::new()));
 

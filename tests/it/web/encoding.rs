@@ -8,6 +8,10 @@ use crate::exposition::parse;
 use super::{Answer, Client, Server, instance, within};
 
 const TEXT: &str = "content-type: text/plain; version=0.0.4; charset=utf-8\r\n";
+const OPENMETRICS: &str =
+    "content-type: application/openmetrics-text; version=1.0.0; charset=utf-8\r\n";
+/// What Prometheus 2.42 accepts.
+const PROMETHEUS: &str = "application/openmetrics-text;version=1.0.0,application/openmetrics-text;version=0.0.1;q=0.75,text/plain;version=0.0.4;q=0.5,*/*;q=0.1";
 
 async fn metrics(server: &Server, accept_encoding: &str) -> Answer {
     let headers = format!("Accept-Encoding: {accept_encoding}\r\n");
@@ -52,13 +56,18 @@ async fn the_content_type_is_exact_plain_compressed_and_for_head() {
         for headers in [
             "",
             "Accept-Encoding: gzip\r\n",
-            "Accept: application/openmetrics-text;version=1.0.0,text/plain;version=0.0.4;q=0.5,*/*;q=0.1\r\n",
+            "Accept: application/openmetrics-text;version=0.0.1\r\n",
             "Accept: text/html\r\n",
             "Accept: application/vnd.google.protobuf\r\n",
         ] {
             let answer = client.request(method, "/metrics", headers).await;
             assert_eq!(answer.status(), 200, "{method} {headers}");
             assert!(answer.head.contains(TEXT), "{method} {headers}: {}", answer.head);
+        }
+        for coding in ["", "Accept-Encoding: gzip\r\n"] {
+            let headers = format!("Accept: {PROMETHEUS}\r\n{coding}");
+            let answer = client.request(method, "/metrics", &headers).await;
+            assert!(answer.head.contains(OPENMETRICS), "{method} {headers}: {}", answer.head);
         }
     }
 }

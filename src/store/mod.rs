@@ -3,24 +3,26 @@
 //! The poller publishes, scrapes and pages read. A reader gets whole snapshots and never waits for
 //! a poll: publishing swaps one pointer.
 
+mod revision;
+mod tasks;
+
 use std::collections::BTreeMap;
-use std::sync::{Arc, PoisonError, RwLock};
+use std::sync::{Arc, LazyLock, OnceLock, PoisonError, RwLock};
 use std::time::Duration;
 
-use chrono::{DateTime, Utc};
+use chrono::{DateTime, TimeDelta, Utc};
 use tokio::sync::watch;
 
-use crate::domain::{Engine, InstanceKey, Task, TaskStatus};
+use crate::domain::{Engine, InstanceKey, TaskStatus};
+
+pub use revision::{Revised, Revision};
+pub use tasks::TaskList;
 
 /// What is known of one instance.
 #[derive(Clone, Debug)]
 pub struct InstanceSnapshot {
     /// Which instance.
-    pub key: InstanceKey,
-    /// Its engine.
-    pub engine: Engine,
-    /// Its name for people; may be empty.
-    pub name: Arc<str>,
+    pub identity: Revised<Identity>,
     /// How it is being polled.
     pub state: PollState,
     /// Whether the last walk succeeded; `None` until the first one ended.
@@ -30,9 +32,35 @@ pub struct InstanceSnapshot {
     /// The last good walk and the tasks it showed; `None` until there was one.
     pub last_good: Option<GoodWalk>,
     /// How often a task was seen to enter each status, after the first good walk.
-    pub transitions: Arc<BTreeMap<TaskStatus, u64>>,
+    pub transitions: Revised<Transitions>,
     /// Age of the last good walk at which an unreachable instance's tasks are withdrawn.
     pub stale_after: Duration,
+}
+
+/// What does not change about an instance while it is configured.
+#[derive(Debug)]
+pub struct Identity {
+    /// Its labels.
+    pub key: InstanceKey,
+    /// Its engine.
+    pub engine: Engine,
+    /// Its name for people; may be empty.
+    pub name: Arc<str>,
+    /// The labels of `key` in the text format; the exposition writes them once.
+    pub label_head: OnceLock<Box<[u8]>>,
+}
+
+/// How often tasks entered each status.
+pub type Transitions = BTreeMap<TaskStatus, u64>;
+
+/// No transition yet: what most instances share.
+static NO_TRANSITIONS: LazyLock<Revised<Transitions>> = LazyLock::new(|| {
+    Revised::new(TaskStatus::DOCUMENTED.into_iter().map(|status| (status, 0)).collect())
+});
+
+/// Every documented status, entered 0 times.
+pub fn no_transitions() -> Revised<Transitions> {
+    NO_TRANSITIONS.clone()
 }
 
 /// A walk that succeeded.
@@ -44,8 +72,8 @@ pub struct GoodWalk {
     pub duration: Duration,
     /// How many pages it read.
     pub pages: u32,
-    /// The tasks known since, each once, in the order of their numbers.
-    pub tasks: Arc<[Task]>,
+    /// The tasks known since.
+    pub tasks: TaskList,
 }
 
 /// How an instance is being polled.
@@ -84,27 +112,36 @@ impl InstanceSnapshot {
         name: Arc<str>,
         stale_after: Duration,
     ) -> Self {
-        let transitions = TaskStatus::DOCUMENTED.into_iter().map(|status| (status, 0)).collect();
+        let label_head = OnceLock::new();
         Self {
-            key,
-            engine,
-            name,
+            identity: Revised::new(Identity { key, engine, name, label_head }),
             state: PollState::Pending,
             up: None,
             next_poll: None,
             last_good: None,
-            transitions: Arc::new(transitions),
+            transitions: no_transitions(),
             stale_after,
         }
     }
 
+    /// Its labels.
+    pub fn key(&self) -> &InstanceKey {
+        &self.identity.key
+    }
+
     /// The tasks to show at `now`: `None` before the first good walk, and when the instance cannot
     /// be reached and its last good walk is older than `stale_after`.
-    pub fn tasks_shown(&self, now: DateTime<Utc>) -> Option<&[Task]> {
+    pub fn tasks_shown(&self, now: DateTime<Utc>) -> Option<&TaskList> {
         let good = self.last_good.as_ref()?;
-        let age = (now - good.ended_at).to_std().unwrap_or_default();
-        let withdrawn = self.up == Some(false) && age > self.stale_after;
+        let withdrawn = self.withdrawn_after().is_some_and(|until| now > until);
         (!withdrawn).then_some(&good.tasks)
+    }
+
+    /// Until when the tasks of an instance that cannot be reached are shown; `None` if they are
+    /// shown for good, or if there are none.
+    pub fn withdrawn_after(&self) -> Option<DateTime<Utc>> {
+        let good = self.last_good.as_ref().filter(|_| self.up == Some(false))?;
+        good.ended_at.checked_add_signed(TimeDelta::from_std(self.stale_after).ok()?)
     }
 }
 
@@ -124,7 +161,7 @@ impl Store {
     /// Makes `snapshot` the one that readers see of its instance.
     pub fn publish(&self, snapshot: InstanceSnapshot) {
         let mut instances = self.instances.write().unwrap_or_else(PoisonError::into_inner);
-        instances.insert(snapshot.key.clone(), Arc::new(snapshot));
+        instances.insert(snapshot.key().clone(), Arc::new(snapshot));
         drop(instances);
         self.revision.send_modify(|revision| *revision += 1);
     }
@@ -144,6 +181,11 @@ impl Store {
     pub fn snapshots(&self) -> Vec<Arc<InstanceSnapshot>> {
         let instances = self.instances.read().unwrap_or_else(PoisonError::into_inner);
         instances.values().map(Arc::clone).collect()
+    }
+
+    /// The number of publications so far.
+    pub fn current_revision(&self) -> u64 {
+        *self.revision.borrow()
     }
 
     /// Counts publications: a reader that waits for a state watches this.
@@ -169,7 +211,7 @@ mod tests {
             ended_at: at(walked_at),
             duration: Duration::from_secs(1),
             pages: 1,
-            tasks: Arc::new([]),
+            tasks: TaskList::default(),
         });
         snapshot
     }

@@ -1,0 +1,119 @@
+//! A page that is ready to be sent.
+
+use std::collections::VecDeque;
+use std::iter::from_fn;
+use std::sync::Arc;
+
+use bytes::Bytes;
+
+use super::format::Format;
+use super::plan::Plan;
+use super::text::{LINE, PIECE, Text};
+
+/// A page whose size is known. Text is written while it is sent, piece by piece.
+pub struct Page {
+    size: u64,
+    content: Content,
+}
+
+enum Content {
+    Ready(Vec<Bytes>),
+    Text(TextPage),
+}
+
+/// Text to be written.
+pub(super) struct TextPage {
+    /// What stands before the instances' families.
+    pub(super) before: Vec<u8>,
+    pub(super) plan: Arc<Plan>,
+    pub(super) format: Format,
+    /// What stands after them.
+    pub(super) after: Vec<u8>,
+}
+
+impl Page {
+    /// A page of finished pieces.
+    pub(super) fn ready(pieces: Vec<Bytes>) -> Self {
+        let size = pieces.iter().map(|piece| piece.len() as u64).sum();
+        Self { size, content: Content::Ready(pieces) }
+    }
+
+    /// A page of text.
+    pub(super) fn text(page: TextPage) -> Self {
+        let sections = page.plan.sections.iter();
+        let planned: u64 = sections
+            .flat_map(|section| section.fragments(page.format))
+            .map(|fragment| fragment.sum.size)
+            .sum();
+        let size = planned + (page.before.len() + page.after.len()) as u64;
+        Self { size, content: Content::Text(page) }
+    }
+
+    /// Size of the whole page in bytes.
+    pub fn size(&self) -> u64 {
+        self.size
+    }
+
+    /// The pieces, in their order. None of them is empty.
+    pub fn into_pieces(self) -> Box<dyn Iterator<Item = Bytes> + Send> {
+        match self.content {
+            Content::Ready(pieces) => {
+                Box::new(pieces.into_iter().filter(|piece| !piece.is_empty()))
+            }
+            Content::Text(page) => Box::new(page.into_pieces()),
+        }
+    }
+}
+
+impl TextPage {
+    fn into_pieces(self) -> impl Iterator<Item = Bytes> + Send {
+        let Self { before, plan, format, after } = self;
+        let mut parts = Parts { plan, format, section: 0, cell: 0 };
+        let mut ready = VecDeque::new();
+        let (mut rest, mut after) = (before, Some(after));
+        from_fn(move || {
+            while ready.is_empty() {
+                let mut full = |piece: &mut Vec<u8>| {
+                    let next = Vec::with_capacity(PIECE + LINE);
+                    ready.push_back(Bytes::from(std::mem::replace(piece, next)));
+                };
+                let mut text = Text::after(std::mem::take(&mut rest), &mut full);
+                if parts.write_until_full(&mut text) {
+                    rest = text.into_rest();
+                } else {
+                    text.bytes(&after.take()?);
+                    text.finish();
+                }
+            }
+            ready.pop_front()
+        })
+    }
+}
+
+/// How far the writing of the instances' families has come.
+struct Parts {
+    plan: Arc<Plan>,
+    format: Format,
+    section: usize,
+    cell: usize,
+}
+
+impl Parts {
+    /// Writes on until a piece has been handed on; false if there is nothing more to write.
+    fn write_until_full(&mut self, text: &mut Text<'_>) -> bool {
+        while let Some(section) = self.plan.sections.get(self.section) {
+            if self.cell == 0 {
+                section.write_opening(self.format, text);
+            }
+            while self.cell < section.cells() {
+                self.plan.write_cell(section, self.cell, text);
+                self.cell += 1;
+                if text.was_handed_on() {
+                    return true;
+                }
+            }
+            (self.section, self.cell) = (self.section + 1, 0);
+        }
+        false
+    }
+}

@@ -1,0 +1,202 @@
+//! What a client prefers: formats by `Accept`, compression by `Accept-Encoding`.
+//!
+//! <https://www.rfc-editor.org/rfc/rfc9110#section-12.5>. An element that cannot be read counts as
+//! not there, and a client that accepts nothing we have gets the plain text, which beats no metrics.
+
+use hyper::HeaderMap;
+use hyper::header::{ACCEPT, ACCEPT_ENCODING, HeaderName};
+
+use crate::metrics::{Coding, Format};
+
+/// Weight in thousandths.
+type Weight = u16;
+
+/// An element of such a header.
+struct Element<'a> {
+    value: &'a str,
+    parameters: Vec<(&'a str, &'a str)>,
+    weight: Weight,
+}
+
+/// The encoding to send: gzip if it is accepted and plain bytes are not preferred.
+pub(super) fn coding(headers: &HeaderMap) -> Coding {
+    let mut gzip = None;
+    let mut identity = None;
+    let mut others = None;
+    for Element { value, weight, .. } in elements(headers, &ACCEPT_ENCODING) {
+        match value.to_ascii_lowercase().as_str() {
+            "gzip" | "x-gzip" => gzip = gzip.max(Some(weight)),
+            "identity" => identity = Some(weight),
+            "*" => others = Some(weight),
+            _ => {}
+        }
+    }
+    let gzip = gzip.or(others).unwrap_or(0);
+    if gzip > 0 && gzip >= identity.unwrap_or(0) { Coding::Gzip } else { Coding::Identity }
+}
+
+/// The format to send: OpenMetrics if it is preferred to the text format.
+pub(super) fn format(headers: &HeaderMap) -> Format {
+    let openmetrics = weight(headers, "application", "openmetrics-text", &["1.0.0"]);
+    let text = weight(headers, "text", "plain", &["0.0.4"]);
+    if openmetrics > text { Format::OpenMetrics } else { Format::Text }
+}
+
+/// How much a media type is accepted: by the most specific element that means it. An element with
+/// a version means only that one.
+fn weight(headers: &HeaderMap, kind: &str, subtype: &str, versions: &[&str]) -> Weight {
+    let mut exact = None;
+    let mut of_kind = None;
+    let mut others = None;
+    for Element { value, parameters, weight } in elements(headers, &ACCEPT) {
+        let mut asked = parameters.iter().filter(|(name, _)| name.eq_ignore_ascii_case("version"));
+        if !asked.all(|(_, version)| versions.contains(version)) {
+            continue;
+        }
+        let Some((element_kind, element_subtype)) = value.split_once('/') else { continue };
+        let same_kind = element_kind.eq_ignore_ascii_case(kind);
+        let place = if same_kind && element_subtype.eq_ignore_ascii_case(subtype) {
+            &mut exact
+        } else if same_kind && element_subtype == "*" {
+            &mut of_kind
+        } else if value == "*/*" {
+            &mut others
+        } else {
+            continue;
+        };
+        *place = (*place).max(Some(weight));
+    }
+    exact.or(of_kind).or(others).unwrap_or(0)
+}
+
+/// The elements of all headers of that name, which count as one list.
+fn elements<'a>(headers: &'a HeaderMap, name: &'a HeaderName) -> impl Iterator<Item = Element<'a>> {
+    let values = headers.get_all(name).iter();
+    values.flat_map(|value| value.to_str().unwrap_or_default().split(',')).filter_map(element)
+}
+
+/// Reads `gzip` or `text/plain; version=0.0.4; q=0.5`.
+fn element(text: &str) -> Option<Element<'_>> {
+    let mut parts = text.split(';').map(str::trim);
+    let value = parts.next().filter(|value| !value.is_empty())?;
+    let mut element = Element { value, parameters: Vec::new(), weight: 1000 };
+    for parameter in parts.filter(|parameter| !parameter.is_empty()) {
+        let (name, value) = parameter.split_once('=')?;
+        let (name, value) = (name.trim_end(), value.trim_start().trim_matches('"'));
+        if name.eq_ignore_ascii_case("q") {
+            element.weight = thousandths(value)?;
+        } else {
+            element.parameters.push((name, value));
+        }
+    }
+    Some(element)
+}
+
+/// Reads a weight: 0 to 1 with at most three decimals.
+fn thousandths(text: &str) -> Option<Weight> {
+    let (whole, decimals) = text.split_once('.').unwrap_or((text, ""));
+    let digits = decimals.bytes().all(|byte| byte.is_ascii_digit());
+    if !digits || decimals.len() > 3 || !["0", "1"].contains(&whole) {
+        return None;
+    }
+    let weight = format!("{whole}{decimals:0<3}").parse().ok()?;
+    (weight <= 1000).then_some(weight)
+}
+
+#[cfg(test)]
+mod tests {
+    use hyper::header::HeaderValue;
+
+    use super::*;
+
+    fn headers(name: HeaderName, value: &'static str) -> HeaderMap {
+        [(name, HeaderValue::from_static(value))].into_iter().collect()
+    }
+
+    #[test]
+    fn gzip_is_sent_to_those_who_accept_it_and_do_not_prefer_plain_bytes() {
+        let cases = [
+            ("gzip", true),
+            ("GZip", true),
+            ("x-gzip", true),
+            ("deflate, gzip;q=1.0, *;q=0.5", true),
+            ("gzip;q=0.001", true),
+            ("gzip ; q=0.5", true),
+            ("gzip;Q=0.5", true),
+            ("*", true),
+            ("br, *;q=0.1", true),
+            ("identity;q=0.5, gzip;q=1.0", true),
+            ("gzip;q=0.5, identity;q=0.5", true),
+            ("gzip;q=0.5, identity;q=0", true),
+            ("identity;q=0, *", true),
+            ("", false),
+            ("identity", false),
+            ("br, zstd, deflate", false),
+            ("gzip;q=0", false),
+            ("gzip;q=0.000", false),
+            ("gzip;q=0, *", false),
+            ("*;q=0", false),
+            ("gzip, identity;q=1", true),
+            ("identity, gzip;q=0.5", false),
+            ("gzip;q=0.5, identity;q=0.6", false),
+            ("gzip;q=2", false),
+            ("gzip;q=1.001", false),
+            ("gzip;q=-1", false),
+            ("gzip;q=0.1234", false),
+            ("gzip;q=", false),
+            ("gzip;q", false),
+            ("notgzip", false),
+            (",,;,", false),
+        ];
+        for (value, wanted) in cases {
+            let gzip = coding(&headers(ACCEPT_ENCODING, value)) == Coding::Gzip;
+            assert_eq!(gzip, wanted, "{value:?}");
+        }
+    }
+
+    #[test]
+    fn several_headers_count_as_one_list_and_none_as_no() {
+        let lines = ["br", "gzip"].map(|value| (ACCEPT_ENCODING, HeaderValue::from_static(value)));
+        assert_eq!(coding(&lines.into_iter().collect()), Coding::Gzip);
+        assert_eq!(coding(&HeaderMap::new()), Coding::Identity);
+    }
+
+    #[test]
+    fn openmetrics_is_sent_to_those_who_prefer_it() {
+        let cases = [
+            // Prometheus 2.42, 2.53 and 3.5
+            (
+                "application/openmetrics-text;version=1.0.0,application/openmetrics-text;version=0.0.1;q=0.75,text/plain;version=0.0.4;q=0.5,*/*;q=0.1",
+                true,
+            ),
+            (
+                "application/openmetrics-text;version=1.0.0;escaping=allow-utf-8;q=0.5,application/openmetrics-text;version=0.0.1;q=0.4,text/plain;version=1.0.0;escaping=allow-utf-8;q=0.3,text/plain;version=0.0.4;q=0.2,*/*;q=0.1",
+                true,
+            ),
+            (
+                "application/vnd.google.protobuf;proto=io.prometheus.client.MetricFamily;encoding=delimited;q=0.6,application/openmetrics-text;version=1.0.0;q=0.5,text/plain;version=0.0.4;q=0.3,*/*;q=0.2",
+                true,
+            ),
+            ("application/openmetrics-text", true),
+            ("Application/OpenMetrics-Text; Version=\"1.0.0\"", true),
+            ("application/openmetrics-text;q=0.2, */*;q=0.1", true),
+            ("application/*, text/plain;q=0.5", true),
+            ("application/openmetrics-text, text/plain", false),
+            ("application/openmetrics-text;version=0.0.1", false),
+            ("application/openmetrics-text;version=2.0.0, text/plain;q=0.1", false),
+            ("application/openmetrics-text;q=0.5, text/plain;q=0.6", false),
+            ("application/openmetrics-text;q=0", false),
+            ("application/openmetrics-text;q=0, application/*", false),
+            ("application/openmetrics-text;q=x", false),
+            // Firefox, curl, none
+            ("text/html,application/xhtml+xml,application/xml;q=0.9,*/*;q=0.8", false),
+            ("*/*", false),
+            ("", false),
+        ];
+        for (value, wanted) in cases {
+            let chosen = format(&headers(ACCEPT, value));
+            assert_eq!(chosen == Format::OpenMetrics, wanted, "{value:?}");
+        }
+        assert_eq!(format(&HeaderMap::new()), Format::Text);
+    }
+}
