@@ -14,7 +14,7 @@ use crate::instruments::catalog::{
 };
 use crate::store::{GoodWalk, InstanceSnapshot, Revision, TaskList};
 
-use super::text::{Samples, Text, Value, label, labels};
+use super::text::{Samples, Text, Value, further_labels, labels};
 
 /// A family and what each instance contributes to it.
 pub(super) struct Contribution {
@@ -162,26 +162,34 @@ fn statuses(row: &Row<'_>) -> Option<u64> {
 fn write_status(row: &Row<'_>, samples: Samples<'_, '_>) {
     let mut samples = samples.numbered("import_id");
     for task in tasks(row) {
-        let (number, Task { kind, status, .. }) = (task.import_id.0, *task);
-        match (kind.documented_place(), status.documented_place()) {
-            (Some(kind), Some(status)) => samples.write_rest(number, &STATUS_ENDS[kind][status]),
-            _ => samples.write_rest(number, &status_end(kind, status)),
+        match documented(task.kind, task.status) {
+            Some((kind, status)) => samples.write_after(task.import_id.0, &PAIRS[kind][status], 1),
+            None => samples.write_after(task.import_id.0, &pair(task.kind, task.status), 1),
         }
     }
 }
 
-/// The ends of the lines of documented types and statuses, by their places.
-static STATUS_ENDS: LazyLock<[[Box<[u8]>; 10]; 2]> = LazyLock::new(|| {
-    TaskType::DOCUMENTED.map(|kind| TaskStatus::DOCUMENTED.map(|status| status_end(kind, status)))
-});
+/// The places of a type and a status among the documented ones.
+fn documented(kind: TaskType, status: TaskStatus) -> Option<(usize, usize)> {
+    kind.documented_place().zip(status.documented_place())
+}
 
-/// What stands behind the number of a task in this status.
-fn status_end(kind: TaskType, status: TaskStatus) -> Box<[u8]> {
-    let mut end = vec![b'"'];
-    label("type", kind.as_str(), &mut end);
-    label("status", status.as_str(), &mut end);
-    end.extend_from_slice(b"} 1");
-    end.into()
+/// The labels of documented types and statuses, by their places.
+static PAIRS: LazyLock<[[Box<[u8]>; TaskStatus::DOCUMENTED.len()]; TaskType::DOCUMENTED.len()]> =
+    LazyLock::new(|| {
+        TaskType::DOCUMENTED.map(|kind| TaskStatus::DOCUMENTED.map(|status| pair(kind, status)))
+    });
+
+fn pair(kind: TaskType, status: TaskStatus) -> Box<[u8]> {
+    further_labels(&["type", "status"], &[kind.as_str(), status.as_str()])
+}
+
+/// The labels of documented statuses, by their places.
+static STATUSES: LazyLock<[Box<[u8]>; TaskStatus::DOCUMENTED.len()]> =
+    LazyLock::new(|| TaskStatus::DOCUMENTED.map(further_status));
+
+fn further_status(status: TaskStatus) -> Box<[u8]> {
+    further_labels(&["status"], &[status.as_str()])
 }
 
 fn transitions(row: &Row<'_>) -> Option<u64> {
@@ -190,7 +198,10 @@ fn transitions(row: &Row<'_>) -> Option<u64> {
 
 fn write_transitions(row: &Row<'_>, mut samples: Samples<'_, '_>) {
     for (status, count) in row.snapshot.transitions.iter() {
-        samples.write(&[status.as_str()], Value::Integer(*count));
+        match status.documented_place() {
+            Some(place) => samples.write_rest(&STATUSES[place], *count),
+            None => samples.write_rest(&further_status(*status), *count),
+        }
     }
 }
 
@@ -202,25 +213,28 @@ fn write_counts(row: &Row<'_>, mut samples: Samples<'_, '_>) {
     if row.tasks.is_none() {
         return;
     }
-    let mut documented = [[0_u64; TaskStatus::DOCUMENTED.len()]; TaskType::DOCUMENTED.len()];
+    let mut counts = [[0_u64; TaskStatus::DOCUMENTED.len()]; TaskType::DOCUMENTED.len()];
     let mut others: BTreeMap<(TaskType, TaskStatus), u64> = BTreeMap::new();
     for task in tasks(row) {
-        match (task.kind.documented_place(), task.status.documented_place()) {
-            (Some(kind), Some(status)) => documented[kind][status] += 1,
-            _ => *others.entry((task.kind, task.status)).or_default() += 1,
+        match documented(task.kind, task.status) {
+            Some((kind, status)) => counts[kind][status] += 1,
+            None => *others.entry((task.kind, task.status)).or_default() += 1,
         }
     }
-    let documented = TaskType::DOCUMENTED.into_iter().zip(documented).flat_map(|(kind, counts)| {
-        TaskStatus::DOCUMENTED.into_iter().zip(counts).map(move |(status, n)| ((kind, status), n))
-    });
-    let mut write = |((kind, status), count): ((TaskType, TaskStatus), u64)| {
-        samples.write(&[kind.as_str(), status.as_str()], Value::Integer(count));
-    };
     if others.is_empty() {
-        documented.for_each(write);
-    } else {
-        others.extend(documented);
-        others.into_iter().for_each(&mut write);
+        for (pairs, counts) in PAIRS.iter().zip(counts) {
+            for (pair, count) in pairs.iter().zip(counts) {
+                samples.write_rest(pair, count);
+            }
+        }
+        return;
+    }
+    for (kind, counts) in TaskType::DOCUMENTED.into_iter().zip(counts) {
+        let counts = TaskStatus::DOCUMENTED.into_iter().zip(counts);
+        others.extend(counts.map(|(status, count)| ((kind, status), count)));
+    }
+    for ((kind, status), count) in others {
+        samples.write_rest(&pair(kind, status), count);
     }
 }
 

@@ -163,14 +163,35 @@ impl Samples<'_, '_> {
         self.text.end_line();
     }
 
-    /// Writes a line: `number`, the end of its label, and `rest` as it is.
-    pub(super) fn write_rest(&mut self, number: u64, rest: &[u8]) {
+    /// Writes a sample whose number is followed by `rest`, which [`further_labels`] made.
+    pub(super) fn write_after(&mut self, number: u64, rest: &[u8], value: u64) {
         let open = &mut self.text.open;
         open.extend_from_slice(&self.text.start);
         open.extend_from_slice(itoa::Buffer::new().format(number).as_bytes());
+        open.push(b'"');
+        self.end_sample(rest, value);
+    }
+
+    /// Writes a sample whose last labels are `rest`, which [`further_labels`] made.
+    pub(super) fn write_rest(&mut self, rest: &[u8], value: u64) {
+        self.text.open.extend_from_slice(&self.text.start);
+        self.end_sample(rest, value);
+    }
+
+    fn end_sample(&mut self, rest: &[u8], value: u64) {
+        let open = &mut self.text.open;
         open.extend_from_slice(rest);
+        open.extend_from_slice(itoa::Buffer::new().format(value).as_bytes());
         self.text.end_line();
     }
+}
+
+/// The text of a sample from its last labels on, up to its value.
+pub(super) fn further_labels(names: &[&str], values: &[&str]) -> Box<[u8]> {
+    let mut text = vec![b','];
+    text.extend(labels(names, values));
+    text.extend_from_slice(b"} ");
+    text.into()
 }
 
 /// The text of the labels `names` with `values`, as it stands between the braces.
@@ -182,7 +203,7 @@ pub(super) fn labels(names: &[&str], values: &[&str]) -> Vec<u8> {
     text
 }
 
-pub(super) fn label(name: &str, value: &str, text: &mut Vec<u8>) {
+fn label(name: &str, value: &str, text: &mut Vec<u8>) {
     label_start(name, text);
     escape(value, Quotes::Escaped, text);
     text.push(b'"');

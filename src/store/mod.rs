@@ -124,6 +124,16 @@ impl InstanceSnapshot {
         }
     }
 
+    /// Takes over what the configuration says of the instance. Whether that changed anything.
+    pub fn describe(&mut self, engine: Engine, name: &Arc<str>) -> bool {
+        if (self.identity.engine, &self.identity.name) == (engine, name) {
+            return false;
+        }
+        let (key, name) = (self.key().clone(), Arc::clone(name));
+        self.identity = Revised::new(Identity { key, engine, name, label_head: OnceLock::new() });
+        true
+    }
+
     /// Its labels.
     pub fn key(&self) -> &InstanceKey {
         &self.identity.key
