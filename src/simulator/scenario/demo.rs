@@ -3,8 +3,8 @@
 use std::time::Duration;
 
 use super::{Account, Engine, Instance, Order, Scenario, State, Throttle};
-use crate::simulator::fault::{ApiError, Effect, Fault, When};
-use crate::simulator::task::{Generator, Kind, Lag, Life, Precision, Status, Step, Task};
+use crate::simulator::faults::{ApiError, Effect, Fault, When};
+use crate::simulator::life::task::{Generator, Kind, Lag, Life, Precision, Status, Step, Task};
 
 impl Scenario {
     /// Two accounts, two regions, both engines, seven instances. Within two minutes it shows every
@@ -42,6 +42,7 @@ impl Scenario {
                 },
                 Fault::on(REPORTS, Effect::Latency(Duration::from_millis(300))),
             ],
+            ..Self::default()
         }
     }
 }

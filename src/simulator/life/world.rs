@@ -1,15 +1,15 @@
 //! The living part: instances and their tasks at a moment. Nothing runs in it; everything follows
 //! from the scenario and the time, so the same moment always looks the same.
 
-use std::collections::HashMap;
+use std::collections::BTreeMap;
 use std::sync::{Arc, LazyLock, PoisonError, RwLock};
 use std::time::Duration;
 
 use chrono::{DateTime, TimeDelta, Utc};
 
-use super::scenario::{Instance, Order, Scenario};
 use super::task::{Kind, Life, Precision, Status};
 use crate::clock::Clock;
+use crate::simulator::scenario::{Instance, Order, Scenario};
 
 /// The instances, by ID, and the time they live in.
 #[derive(Debug)]
@@ -18,7 +18,9 @@ pub(crate) struct World {
     started: Duration,
     speed: f64,
     order: Order,
-    instances: RwLock<HashMap<String, Arc<Instance>>>,
+    /// Owns the instances that name no account.
+    first_account: Option<String>,
+    instances: RwLock<BTreeMap<String, Arc<Instance>>>,
 }
 
 /// A point in time, as wall and as world see it.
@@ -57,9 +59,8 @@ impl World {
     /// The scenario's instances, from now on.
     pub(crate) fn new(scenario: &Scenario, clock: Clock) -> Self {
         let first = scenario.accounts.first().map(|account| account.name.clone());
-        let instances = scenario.fleet().map(|mut instance| {
-            instance.account = instance.account.or_else(|| first.clone());
-            instance.tasks.sort_by_key(|task| (task.created, task.import_id));
+        let instances = scenario.fleet().map(|instance| {
+            let instance = prepared(instance, first.as_deref());
             (instance.id.clone(), Arc::new(instance))
         });
         Self {
@@ -67,6 +68,7 @@ impl World {
             speed: scenario.speed,
             order: scenario.order,
             instances: RwLock::new(instances.collect()),
+            first_account: first,
             clock,
         }
     }
@@ -90,9 +92,20 @@ impl World {
     /// Every instance, sorted by ID.
     pub(crate) fn instances(&self) -> Vec<Arc<Instance>> {
         let instances = self.instances.read().unwrap_or_else(PoisonError::into_inner);
-        let mut instances: Vec<_> = instances.values().map(Arc::clone).collect();
-        instances.sort_by(|a, b| a.id.cmp(&b.id));
-        instances
+        instances.values().map(Arc::clone).collect()
+    }
+
+    /// Takes an instance in, in place of one with the same ID.
+    pub(crate) fn put(&self, instance: Instance) {
+        let instance = Arc::new(prepared(instance, self.first_account.as_deref()));
+        let mut instances = self.instances.write().unwrap_or_else(PoisonError::into_inner);
+        instances.insert(instance.id.clone(), instance);
+    }
+
+    /// Releases an instance; false if there is none.
+    pub(crate) fn remove(&self, id: &str) -> bool {
+        let mut instances = self.instances.write().unwrap_or_else(PoisonError::into_inner);
+        instances.remove(id).is_some()
     }
 
     /// Changes an instance; `None` if there is none.
@@ -203,6 +216,13 @@ impl<'a> Entry<'a> {
         };
         Some(position.format(format).to_string())
     }
+}
+
+/// An instance whose owner is named and whose tasks are in order.
+fn prepared(mut instance: Instance, first_account: Option<&str>) -> Instance {
+    instance.account = instance.account.or_else(|| first_account.map(str::to_owned));
+    instance.tasks.sort_by_key(|task| (task.created, task.import_id));
+    instance
 }
 
 fn milliseconds(seconds: f64) -> TimeDelta {

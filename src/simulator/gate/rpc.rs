@@ -1,4 +1,5 @@
-//! The server's side of RPC signature 1.0 (HMAC-SHA1), stage by stage.
+//! RPC signature 1.0 (HMAC-SHA1), whose parts are parameters: what a request claims, and the check,
+//! stage by stage.
 //!
 //! Written from the published description alone; the client's side shares nothing with it.
 
@@ -8,13 +9,41 @@ use hmac::{Hmac, KeyInit, Mac};
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 use sha1::Sha1;
 
+use super::{Claimed, incomplete};
+use crate::simulator::wire::call::Call;
+use crate::simulator::wire::refusal::Refusal;
+
+pub(super) const ALGORITHM: &str = "HMAC-SHA1";
 /// RFC 3986: everything but letters, digits and `-_.~` is encoded.
-const RESERVED: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'_').remove(b'.').remove(b'~');
+pub(crate) const RESERVED: &AsciiSet =
+    &NON_ALPHANUMERIC.remove(b'-').remove(b'_').remove(b'.').remove(b'~');
+
+/// Reads what a request claims in its parameters.
+pub(super) fn read(call: &Call) -> Result<Claimed<'_>, Refusal> {
+    let access_key_id = call.required("AccessKeyId")?;
+    if call.required("SignatureMethod")? != ALGORITHM {
+        let message = "The specified signature method is not supported: use HMAC-SHA1.";
+        return Err(Refusal::new(400, "InvalidSignatureMethod", message));
+    }
+    if call.required("SignatureVersion")? != "1.0" {
+        return Err(incomplete());
+    }
+    let parameters = call.parameters.iter().map(|(name, value)| (name.as_str(), value.as_str()));
+    Ok(Claimed {
+        access_key_id,
+        time: call.get("Timestamp"),
+        nonce: call.get("SignatureNonce"),
+        nonce_name: "SignatureNonce",
+        token: call.get("SecurityToken"),
+        signature: call.get("Signature"),
+        string_to_sign: string_to_sign(&call.method, &canonical_query(parameters)),
+        canonical_request: None,
+        verifies,
+    })
+}
 
 /// Every parameter but `Signature`, sorted by name in byte order, encoded and joined.
-pub(crate) fn canonical_query<'a>(
-    parameters: impl IntoIterator<Item = (&'a str, &'a str)>,
-) -> String {
+fn canonical_query<'a>(parameters: impl IntoIterator<Item = (&'a str, &'a str)>) -> String {
     let mut parameters: Vec<_> = parameters.into_iter().collect();
     parameters.retain(|(name, _)| *name != "Signature");
     parameters.sort_unstable();
@@ -31,13 +60,13 @@ pub(crate) fn canonical_query<'a>(
 }
 
 /// What is signed: the method, the path `/`, and the canonical query encoded once more.
-pub(crate) fn string_to_sign(method: &str, canonical_query: &str) -> String {
+fn string_to_sign(method: &str, canonical_query: &str) -> String {
     let query = utf8_percent_encode(canonical_query, RESERVED);
     format!("{method}&%2F&{query}")
 }
 
 /// Whether a signature, as sent, fits. Compares in constant time.
-pub(crate) fn verifies(secret: &str, string_to_sign: &str, signature: &str) -> bool {
+fn verifies(secret: &str, string_to_sign: &str, signature: &str) -> bool {
     let Ok(signature) = STANDARD.decode(signature) else { return false };
     keyed(secret, string_to_sign).is_some_and(|mac| mac.verify_slice(&signature).is_ok())
 }
@@ -86,7 +115,7 @@ mod tests {
     }
 
     fn vectors() -> Vectors {
-        serde_json::from_str(include_str!("../../tests/vectors/signature-v1.json")).unwrap()
+        serde_json::from_str(include_str!("../../../tests/vectors/signature-v1.json")).unwrap()
     }
 
     fn text((name, value): (&String, &String)) -> (String, String) {

@@ -2,21 +2,20 @@
 //! bytes. What they do to the connection is `delivery`'s.
 
 use chrono::TimeDelta;
-use serde_json::{Map, Value, json};
+use serde_json::{Value, json};
 
-use super::fault::{Drift, Effect, Endless, Field};
-use super::refusal::Refusal;
-use super::world::{Entry, Moment};
+use super::field::items;
+use super::{Drift, Effect, Endless, Field};
+use crate::simulator::wire::refusal::Refusal;
 
 /// The effects that a request meets.
 #[derive(Debug)]
 pub(crate) struct Damage<'a>(pub(crate) Vec<&'a Effect>);
 
-/// `ImportId`s of tasks that faults make up.
+/// Numbers of tasks and instances that faults make up, from here on.
 const STRANGERS: u64 = 1_000_000_000;
 /// One byte more than a client should take.
 const OVERSIZE: usize = 8 * 1024 * 1024 + 1;
-const ITEM_LIST: &str = "ImportResultFromDB";
 
 impl Damage<'_> {
     /// How far the endpoint's clock is off.
@@ -45,37 +44,36 @@ impl Damage<'_> {
         })
     }
 
-    /// Lets the list drift, as if tasks had appeared or left since its first page.
-    pub(crate) fn move_list(&self, entries: &mut Vec<Entry<'_>>, page: u64, moment: &Moment) {
+    /// Lets the list drift, as if members had appeared or left since its first page. `stranger`
+    /// makes a member with a number that the list does not hold.
+    pub(crate) fn move_list<T>(&self, list: &mut Vec<T>, page: u64, stranger: impl Fn(u64) -> T) {
         for effect in &self.0 {
             let Effect::Drift(Drift { insert, remove }) = effect else { continue };
             let gone = (page - 1).saturating_mul((*remove).into());
-            let gone = usize::try_from(gone).map_or(entries.len(), |gone| gone.min(entries.len()));
-            entries.drain(..gone);
+            let gone = usize::try_from(gone).map_or(list.len(), |gone| gone.min(list.len()));
+            list.drain(..gone);
             let new = (page - 1).saturating_mul((*insert).into()).min(100_000);
-            let new = (0..new).rev().map(|number| Entry::stranger(STRANGERS + number, moment));
-            entries.splice(0..0, new);
+            list.splice(0..0, (0..new).rev().map(|number| stranger(STRANGERS + number)));
         }
     }
 
     /// A full page of a list without end, and the list's total.
-    pub(crate) fn endless<'a>(
+    pub(crate) fn endless<T>(
         &self,
         size: u64,
         page: u64,
-        moment: &Moment,
-    ) -> Option<(Vec<Entry<'a>>, u64)> {
+        stranger: impl Fn(u64) -> T,
+    ) -> Option<(Vec<T>, u64)> {
         let endless = self.0.iter().find_map(|effect| match effect {
             Effect::EndlessPages(endless) => Some(*endless),
             _ => None,
         })?;
         let first = STRANGERS + (page - 1).saturating_mul(size);
-        let entries = (first..first + size).map(|id| Entry::stranger(id, moment)).collect();
         let total = match endless {
             Endless::Growing => page.saturating_add(1).saturating_mul(size),
             Endless::Fixed => i32::MAX.unsigned_abs().into(),
         };
-        Some((entries, total))
+        Some(((first..first + size).map(stranger).collect(), total))
     }
 
     /// Changes an answer's fields.
@@ -84,23 +82,29 @@ impl Damage<'_> {
         for effect in &self.0 {
             match effect {
                 Effect::Missing(field) => {
-                    let (name, _) = field.place();
-                    if let Some(holder) = holder(fields, *field) {
-                        holder.remove(name);
+                    if let Some(holder) = field.holder(fields) {
+                        holder.remove(field.name());
                     }
                 }
-                Effect::Nulled(field) => set(fields, *field, Value::Null),
-                Effect::WrongType(field) => set(fields, *field, json!({ "unexpected": true })),
-                Effect::UnknownStatus(word) => set(fields, Field::ImportDataStatus, json!(word)),
-                Effect::UnknownType(word) => set(fields, Field::ImportDataType, json!(word)),
-                Effect::PageNumber(number) => set(fields, Field::PageNumber, json!(number)),
+                Effect::Nulled(field) => field.set(fields, Value::Null),
+                Effect::WrongType(field) => field.set(fields, json!({ "unexpected": true })),
+                Effect::UnknownStatus(word) => {
+                    let of_instance = Field::DBInstanceStatus.holder(fields);
+                    let of_instance = of_instance
+                        .is_some_and(|item| item.contains_key(Field::DBInstanceStatus.name()));
+                    let status =
+                        if of_instance { Field::DBInstanceStatus } else { Field::ImportDataStatus };
+                    status.set(fields, json!(word));
+                }
+                Effect::UnknownType(word) => Field::ImportDataType.set(fields, json!(word)),
+                Effect::PageNumber(number) => Field::PageNumber.set(fields, json!(number)),
                 Effect::PageRecordCount(count) => {
-                    set(fields, Field::PageRecordCount, json!(count));
+                    Field::PageRecordCount.set(fields, json!(count));
                 }
                 Effect::MovingTotal => {
                     let total = fields.get("TotalRecordCount").and_then(Value::as_u64);
                     let total = total.unwrap_or_default() + page - 1;
-                    set(fields, Field::TotalRecordCount, json!(total));
+                    Field::TotalRecordCount.set(fields, json!(total));
                 }
                 Effect::ImportingTime(text) => {
                     let name = "IncrementalImportingTime";
@@ -115,6 +119,8 @@ impl Damage<'_> {
                         last.clone_from(first);
                     }
                 }
+                Effect::Expiration(text) => Field::Expiration.set(fields, json!(text)),
+                Effect::CredentialsCode(code) => Field::Code.set(fields, json!(code)),
                 _ => {}
             }
         }
@@ -134,25 +140,6 @@ impl Damage<'_> {
             // Blanks after a document belong to it, in JSON as in XML.
             body.resize(body.len().max(OVERSIZE), b' ');
         }
-    }
-}
-
-/// Where a field is: at the top, or in the first item.
-fn holder(fields: &mut Map<String, Value>, field: Field) -> Option<&mut Map<String, Value>> {
-    let (_, in_item) = field.place();
-    if !in_item {
-        return Some(fields);
-    }
-    items(fields)?.first_mut()?.as_object_mut()
-}
-
-fn items(fields: &mut Map<String, Value>) -> Option<&mut Vec<Value>> {
-    fields.get_mut("Items")?.get_mut(ITEM_LIST)?.as_array_mut()
-}
-
-fn set(fields: &mut Map<String, Value>, field: Field, value: Value) {
-    if let Some(holder) = holder(fields, field) {
-        holder.insert(field.place().0.to_owned(), value);
     }
 }
 

@@ -19,7 +19,22 @@ pub(crate) struct Refusal {
     pub(crate) access_denied: Option<Value>,
 }
 
-const HOST_ID: &str = "rds.aliyuncs.com";
+/// The product that an answer comes from.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Product {
+    Rds,
+    Sts,
+}
+
+impl Product {
+    /// Its name, as error answers link to it, and its host.
+    fn names(self) -> (&'static str, &'static str) {
+        match self {
+            Self::Rds => ("Rds", "rds.aliyuncs.com"),
+            Self::Sts => ("Sts", "sts.aliyuncs.com"),
+        }
+    }
+}
 
 impl Refusal {
     pub(crate) fn new(status: u16, code: impl Into<String>, message: impl Into<String>) -> Self {
@@ -50,6 +65,11 @@ impl Refusal {
         Self::new(400, "InvalidParameter", message)
     }
 
+    pub(crate) fn no_such_api() -> Self {
+        let message = "Specified api is not found, please check your url and method.";
+        Self::new(404, "InvalidApi.NotFound", message)
+    }
+
     pub(crate) fn throttled(retry_after: Option<Duration>) -> Self {
         let message = "Request was denied due to user flow control.";
         Self { retry_after, ..Self::new(400, "Throttling.User", message) }
@@ -65,9 +85,10 @@ impl Refusal {
         Self::new(403, "OperationDenied.DBInstanceType", message)
     }
 
+    /// `action` as policies name it, such as `rds:DescribeDBInstances`.
     pub(crate) fn not_authorised(action: &str) -> Self {
         let detail = json!({
-            "AuthAction": format!("rds:{action}"),
+            "AuthAction": action,
             "AuthPrincipalType": "SubUser",
             "AuthPrincipalOwnerId": "1234567890123456",
             "AuthPrincipalDisplayName": "exporter",
@@ -80,14 +101,15 @@ impl Refusal {
     }
 
     /// The body's fields.
-    pub(crate) fn fields(&self, request_id: &str) -> Value {
+    pub(crate) fn fields(&self, product: Product, request_id: &str) -> Value {
+        let (product, host) = product.names();
         let recommend = format!(
-            "https://api.aliyun.com/troubleshoot?q={}&product=Rds&requestId={request_id}",
+            "https://api.aliyun.com/troubleshoot?q={}&product={product}&requestId={request_id}",
             self.code
         );
         let mut fields = json!({
             "RequestId": request_id,
-            "HostId": HOST_ID,
+            "HostId": host,
             "Code": self.code,
             "Message": self.message,
             "Recommend": recommend,

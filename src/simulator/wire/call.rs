@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::collections::btree_map::Entry;
 
+use bytes::Bytes;
 use chrono::{DateTime, NaiveDateTime, Utc};
 use hyper::header::CONTENT_TYPE;
 use hyper::http::request::Parts;
@@ -15,28 +16,43 @@ use super::refusal::Refusal;
 pub(crate) struct Call {
     pub(crate) method: String,
     pub(crate) path: String,
+    /// By lower-case name; a repeated header's values in the order they came.
+    pub(crate) headers: BTreeMap<String, Vec<String>>,
+    /// Parameters of the query alone.
+    pub(crate) query: BTreeMap<String, String>,
     pub(crate) parameters: BTreeMap<String, String>,
+    pub(crate) body: Bytes,
     repeated: Option<String>,
 }
 
 /// Times of the window: `yyyy-MM-ddTHH:mmZ`.
 const MINUTES: &str = "%Y-%m-%dT%H:%MZ";
-/// Signing times: `yyyy-MM-ddTHH:mm:ssZ`.
-const SECONDS: &str = "%Y-%m-%dT%H:%M:%SZ";
+/// Signing times, and when keys expire: `yyyy-MM-ddTHH:mm:ssZ`.
+pub(crate) const SECONDS: &str = "%Y-%m-%dT%H:%M:%SZ";
 
 impl Call {
-    pub(crate) fn read(head: &Parts, body: &[u8]) -> Self {
+    pub(crate) fn read(head: &Parts, body: Bytes) -> Self {
+        let mut headers = BTreeMap::<String, Vec<String>>::new();
+        for (name, value) in &head.headers {
+            let value = String::from_utf8_lossy(value.as_bytes()).into_owned();
+            headers.entry(name.as_str().to_owned()).or_default().push(value);
+        }
         let mut call = Self {
             method: head.method.as_str().to_owned(),
             path: head.uri.path().to_owned(),
+            headers,
+            query: BTreeMap::new(),
             parameters: BTreeMap::new(),
+            body,
             repeated: None,
         };
         call.take(head.uri.query().unwrap_or_default().as_bytes());
-        let content_type = head.headers.get(CONTENT_TYPE).and_then(|value| value.to_str().ok());
-        let kind = content_type.and_then(|kind| kind.split(';').next()).unwrap_or_default();
+        call.query.clone_from(&call.parameters);
+        let content_type = call.header(CONTENT_TYPE.as_str()).unwrap_or_default();
+        let kind = content_type.split(';').next().unwrap_or_default();
         if kind.trim().eq_ignore_ascii_case("application/x-www-form-urlencoded") {
-            call.take(body);
+            let body = call.body.clone();
+            call.take(&body);
         }
         call
     }
@@ -63,6 +79,34 @@ impl Call {
         self.get(name).ok_or_else(|| Refusal::missing(name))
     }
 
+    /// A header's first value, without blanks around it; an empty one counts as not sent.
+    pub(crate) fn header(&self, name: &str) -> Option<&str> {
+        let values = self.headers.get(name)?;
+        values.first().map(|value| value.trim()).filter(|value| !value.is_empty())
+    }
+
+    /// Whether it claims to be signed in its headers, as ACS3-HMAC-SHA256 is.
+    pub(crate) fn signs_in_headers(&self) -> bool {
+        self.headers.contains_key("authorization")
+    }
+
+    /// A common parameter: with a signature in the headers it is one of them, in the query it has
+    /// its own name.
+    fn common(&self, header: &str, parameter: &str) -> Option<&str> {
+        let header = self.signs_in_headers().then(|| self.header(header)).flatten();
+        header.or_else(|| self.get(parameter))
+    }
+
+    /// The operation.
+    pub(crate) fn action(&self) -> Option<&str> {
+        self.common("x-acs-action", "Action")
+    }
+
+    /// The version of the product's API.
+    pub(crate) fn version(&self) -> Option<&str> {
+        self.common("x-acs-version", "Version")
+    }
+
     /// What is wrong with the request whatever it asks for.
     pub(crate) fn check_form(&self) -> Result<(), Refusal> {
         if self.method != "GET" && self.method != "POST" {
@@ -70,8 +114,7 @@ impl Call {
             return Err(Refusal::new(403, "UnsupportedHTTPMethod", message));
         }
         if self.path != "/" {
-            let message = "Specified api is not found, please check your url and method.";
-            return Err(Refusal::new(404, "InvalidApi.NotFound", message));
+            return Err(Refusal::no_such_api());
         }
         if let Some(name) = &self.repeated {
             return Err(Refusal::invalid(name, "it is given more than once"));
@@ -82,9 +125,15 @@ impl Call {
         Ok(())
     }
 
-    /// The format asked for; XML when none is, `None` when there is no such format.
+    /// The format asked for, `None` when there is no such format. When none is asked for, it is XML,
+    /// and with a signature in the headers what `Accept` says, or JSON.
     pub(crate) fn format(&self) -> Option<Format> {
         match self.get("Format") {
+            None if self.signs_in_headers() => {
+                let accept = self.header("accept").unwrap_or_default();
+                let xml = accept.starts_with("application/xml") || accept.starts_with("text/xml");
+                Some(if xml { Format::Xml } else { Format::Json })
+            }
             None => Some(Format::Xml),
             Some(format) if format.eq_ignore_ascii_case("xml") => Some(Format::Xml),
             Some(format) if format.eq_ignore_ascii_case("json") => Some(Format::Json),

@@ -4,7 +4,7 @@ use proptest::prelude::*;
 
 use super::*;
 use crate::clock::ManualClock;
-use crate::simulator::task::{Generator, Lag, Step, Task};
+use crate::simulator::{Generator, Lag, Step, Task};
 
 const ID: &str = "rm-one";
 

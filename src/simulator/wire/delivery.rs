@@ -12,8 +12,8 @@ use http_body_util::{BodyExt as _, Full, combinators::UnsyncBoxBody};
 use hyper::body::{Body, Frame};
 use tokio::time::Sleep;
 
-use super::damage::Damage;
-use super::fault::{Drip, Effect};
+use crate::simulator::faults::damage::Damage;
+use crate::simulator::faults::{Drip, Effect};
 
 /// An answer's body on its way.
 pub(crate) type Stream = UnsyncBoxBody<Bytes, io::Error>;

@@ -2,13 +2,32 @@
 //!
 //! Every effect stands with an example in `docs/simulator.md`.
 
-use std::sync::atomic::{AtomicU64, Ordering};
+pub(crate) mod armed;
+pub(crate) mod damage;
+mod field;
+
 use std::time::Duration;
 
 use chrono::TimeDelta;
 use serde::Deserialize;
 
 use super::scenario::duration;
+
+pub use field::Field;
+
+/// What a fault can name as its `action`: the operations, and the requests to the plain HTTP
+/// services.
+pub const ACTIONS: [&str; 9] = [
+    "DescibeImportsFromDatabase",
+    "DescribeDBInstances",
+    "DescribeRegions",
+    "AssumeRole",
+    "AssumeRoleWithOIDC",
+    "MetadataToken",
+    "MetadataRoleName",
+    "MetadataCredentials",
+    "CredentialsUri",
+];
 
 /// Something that goes wrong. A request may meet several; their effects add up.
 #[derive(Clone, Debug, PartialEq, Deserialize)]
@@ -26,13 +45,16 @@ pub struct Fault {
 #[derive(Clone, Debug, Default, PartialEq, Deserialize)]
 #[serde(deny_unknown_fields, expecting = "a mapping of conditions")]
 pub struct When {
+    /// What is asked for, one of [`ACTIONS`].
+    #[serde(default)]
+    pub action: Option<String>,
     /// `DBInstanceId` of the request.
     #[serde(default)]
     pub instance: Option<String>,
     /// Name of the account whose key signs.
     #[serde(default)]
     pub account: Option<String>,
-    /// Page asked for, from 1.
+    /// Page asked for, from 1, by its number or its token.
     #[serde(default)]
     pub page: Option<u32>,
     /// Whether one task is asked for by `ImportId`.
@@ -97,7 +119,7 @@ pub enum Effect {
     WrongType(Field),
     /// Writes numbers as text, which clients are known to accept.
     NumbersAsText,
-    /// Gives the page's first item an undocumented status.
+    /// Gives the page's first item, a task or an instance, an undocumented status.
     UnknownStatus(String),
     /// Gives the page's first item an undocumented type.
     UnknownType(String),
@@ -123,6 +145,14 @@ pub enum Effect {
     NoDate,
     /// Answers in XML though JSON was asked for.
     Xml,
+    /// Always gives the `NextToken` of the page that it stands on, so that the list has no end.
+    RepeatedToken,
+    /// Hands out keys that ended an hour ago.
+    ExpiredCredentials,
+    /// Sets `Expiration` of the keys that are handed out.
+    Expiration(String),
+    /// Sets the `Code` of the keys that the metadata service or a credentials URI hands out.
+    CredentialsCode(String),
 }
 
 /// A wait hint, in the header `x-acs-retry-after`.
@@ -183,40 +213,6 @@ pub struct Drift {
     pub remove: u32,
 }
 
-/// A field of an answer, by its name in the API.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
-#[expect(missing_docs, reason = "the API's names")]
-pub enum Field {
-    RequestId,
-    PageNumber,
-    PageRecordCount,
-    TotalRecordCount,
-    Items,
-    ImportId,
-    ImportDataType,
-    ImportDataStatus,
-    IncrementalImportingTime,
-}
-
-/// What a request says of itself, for faults to match.
-#[derive(Clone, Copy, Debug, Default)]
-pub(crate) struct Claim<'a> {
-    pub(crate) instance: Option<&'a str>,
-    pub(crate) account: Option<&'a str>,
-    pub(crate) page: u32,
-    pub(crate) by_import_id: bool,
-    pub(crate) window: Option<TimeDelta>,
-    /// Real time since the start.
-    pub(crate) elapsed: Duration,
-}
-
-/// A fault, and how many requests it has counted.
-#[derive(Debug)]
-pub(crate) struct Armed {
-    fault: Fault,
-    counted: AtomicU64,
-}
-
 impl Fault {
     /// A fault that meets every request.
     pub fn always(effect: Effect) -> Self {
@@ -269,110 +265,10 @@ impl Effect {
             Self::ClockSkew(_) => "clock_skew",
             Self::NoDate => "no_date",
             Self::Xml => "xml",
+            Self::RepeatedToken => "repeated_token",
+            Self::ExpiredCredentials => "expired_credentials",
+            Self::Expiration(_) => "expiration",
+            Self::CredentialsCode(_) => "credentials_code",
         }
-    }
-}
-
-impl Field {
-    /// Its name in the API, and whether it belongs to an item.
-    pub(crate) fn place(self) -> (&'static str, bool) {
-        match self {
-            Self::RequestId => ("RequestId", false),
-            Self::PageNumber => ("PageNumber", false),
-            Self::PageRecordCount => ("PageRecordCount", false),
-            Self::TotalRecordCount => ("TotalRecordCount", false),
-            Self::Items => ("Items", false),
-            Self::ImportId => ("ImportId", true),
-            Self::ImportDataType => ("ImportDataType", true),
-            Self::ImportDataStatus => ("ImportDataStatus", true),
-            Self::IncrementalImportingTime => ("IncrementalImportingTime", true),
-        }
-    }
-}
-
-impl When {
-    fn holds(&self, claim: &Claim<'_>) -> bool {
-        let elapsed = match self.cycle {
-            Some(cycle) if !cycle.is_zero() => {
-                let nanos = claim.elapsed.as_nanos() % cycle.as_nanos();
-                Duration::from_nanos(u64::try_from(nanos).unwrap_or(u64::MAX))
-            }
-            _ => claim.elapsed,
-        };
-        let longer = |limit: Duration| claim.window.and_then(|w| w.to_std().ok()) > Some(limit);
-        self.instance.as_deref().is_none_or(|instance| claim.instance == Some(instance))
-            && self.account.as_deref().is_none_or(|account| claim.account == Some(account))
-            && self.page.is_none_or(|page| claim.page == page)
-            && self.by_import_id.is_none_or(|by| claim.by_import_id == by)
-            && self.window_over.is_none_or(longer)
-            && self.from.is_none_or(|from| elapsed >= from)
-            && self.until.is_none_or(|until| elapsed < until)
-    }
-}
-
-impl Armed {
-    pub(crate) fn new(fault: Fault) -> Self {
-        Self { fault, counted: AtomicU64::new(0) }
-    }
-
-    /// The effect, if the fault meets the request. Counts it.
-    pub(crate) fn meet(&self, claim: &Claim<'_>) -> Option<&Effect> {
-        let when = &self.fault.when;
-        if !when.holds(claim) {
-            return None;
-        }
-        let number = self.counted.fetch_add(1, Ordering::Relaxed).checked_sub(when.skip)? + 1;
-        let counts = when.first.is_none_or(|first| number <= first)
-            && when.every.is_none_or(|every| number.is_multiple_of(every));
-        counts.then_some(&self.fault.effect)
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn met(when: When, claims: &[Claim<'_>]) -> Vec<bool> {
-        let armed = Armed::new(Fault { when, effect: Effect::Hang });
-        claims.iter().map(|claim| armed.meet(claim).is_some()).collect()
-    }
-
-    #[test]
-    fn counts_only_what_its_conditions_match() {
-        let when = When { instance: Some("a".into()), skip: 1, first: Some(1), ..When::default() };
-        let (a, b) = (
-            Claim { instance: Some("a"), ..Claim::default() },
-            Claim { instance: Some("b"), ..Claim::default() },
-        );
-        assert_eq!(met(when, &[a, b, b, a, a]), [false, false, false, true, false]);
-    }
-
-    #[test]
-    fn meets_every_third() {
-        let when = When { every: Some(3), ..When::default() };
-        let met = met(when, &[Claim::default(); 7]);
-        assert_eq!(met, [false, false, true, false, false, true, false]);
-    }
-
-    #[test]
-    fn a_span_begins_with_its_start_ends_before_its_end_and_comes_again() {
-        let seconds = Duration::from_secs;
-        let when = When {
-            from: Some(seconds(10)),
-            until: Some(seconds(20)),
-            cycle: Some(seconds(60)),
-            ..When::default()
-        };
-        let claims =
-            [9, 10, 19, 20, 69, 70].map(|s| Claim { elapsed: seconds(s), ..Claim::default() });
-        assert_eq!(met(when, &claims), [false, true, true, false, false, true]);
-    }
-
-    #[test]
-    fn a_window_must_be_known_and_longer() {
-        let when = When { window_over: Some(Duration::from_secs(60)), ..When::default() };
-        let claims = [None, Some(60), Some(61)]
-            .map(|s| Claim { window: s.map(TimeDelta::seconds), ..Claim::default() });
-        assert_eq!(met(when, &claims), [false, false, true]);
     }
 }
