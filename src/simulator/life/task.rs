@@ -116,11 +116,14 @@ pub enum Precision {
 #[derive(Clone, Debug, PartialEq, Deserialize)]
 #[serde(deny_unknown_fields, expecting = "a mapping with `count`")]
 pub struct Generator {
-    /// How many tasks the list holds, at any time.
+    /// How many tasks the list holds, at any time; it may be up to `batch` more.
     pub count: u32,
-    /// How often a new task is created; the oldest leaves the list then. Without it the list stands.
+    /// How often a new task is created. Without it the list stands.
     #[serde(default, deserialize_with = "duration::optional")]
     pub every: Option<Duration>,
+    /// The oldest tasks leave the list when so many new ones have come.
+    #[serde(default = "one")]
+    pub batch: u32,
     /// Distance between the creation times of a list that stands; `every` sets it otherwise.
     #[serde(default = "one_minute", deserialize_with = "duration::plain")]
     pub spacing: Duration,
@@ -344,7 +347,8 @@ impl Life {
 impl Generator {
     /// `count` tasks, a minute apart, that lead lives of every kind.
     pub fn standing(count: u32) -> Self {
-        Self { count, every: None, spacing: one_minute(), first_id: 1, lives: Life::every_kind() }
+        let (spacing, lives) = (one_minute(), Life::every_kind());
+        Self { count, every: None, batch: 1, spacing, first_id: 1, lives }
     }
 
     /// The same list, with a new task `every` so often.
@@ -363,7 +367,8 @@ impl Generator {
     pub(crate) fn places(&self, elapsed: Duration) -> std::ops::Range<u64> {
         let started = self.every.map_or(0, |every| elapsed.as_nanos() / every.as_nanos().max(1));
         let started = u64::try_from(started).unwrap_or(u64::MAX / 2);
-        started..started + u64::from(self.count)
+        let left = started - started % u64::from(self.batch.max(1));
+        left..started + u64::from(self.count)
     }
 
     /// When the task at a place is created. The newest one at the start is created with it.

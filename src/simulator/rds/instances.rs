@@ -33,11 +33,14 @@ struct Query<'a> {
     /// Any of them makes an instance fit; all instances do if there are none.
     tags: BTreeMap<String, String>,
     /// Filters whose values must be equal, and what they are compared with.
-    equal: Vec<(&'a str, fn(&Instance) -> &str)>,
+    equal: Vec<(&'a str, Attribute)>,
     /// Part of the ID or of the description.
     search: Option<&'a str>,
     paging: Paging,
 }
+
+/// What a filter looks at.
+type Attribute = fn(&Instance) -> &str;
 
 /// Which page is asked for, and how.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -166,8 +169,8 @@ fn status(instance: &Instance) -> &str {
 impl<'a> Query<'a> {
     fn read(call: &'a Call) -> Result<Self, Refusal> {
         let region = call.required("RegionId")?;
-        let mut equal: Vec<(&str, fn(&Instance) -> &str)> = Vec::new();
-        let filters: [(&str, fn(&Instance) -> &str); 5] = [
+        let mut equal = Vec::new();
+        let filters: [(&str, Attribute); 5] = [
             ("DBInstanceId", |instance| &instance.id),
             ("DBInstanceStatus", status),
             ("ResourceGroupId", |instance| &instance.resource_group),

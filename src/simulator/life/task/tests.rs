@@ -92,6 +92,10 @@ fn a_generator_keeps_its_count_and_never_renames_a_task() {
     assert_eq!(generator.import_id(3), 4);
     assert_eq!(generator.life(5), generator.life(1));
 
+    let in_batches = Generator { batch: 2, ..generator };
+    assert_eq!(in_batches.places(seconds(19)), 0..4);
+    assert_eq!(in_batches.places(seconds(20)), 2..5);
+
     let standing = Generator::standing(3);
     assert_eq!(standing.places(seconds(1 << 40)), 0..3);
 }

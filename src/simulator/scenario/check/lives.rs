@@ -10,6 +10,9 @@ impl Check<'_> {
         if !(1..=1_000_000).contains(&generator.count) {
             self.report(format!("{path}.count"), "must be between 1 and 1000000");
         }
+        if !(1..=1_000_000).contains(&generator.batch) {
+            self.report(format!("{path}.batch"), "must be between 1 and 1000000");
+        }
         if generator.lives.is_empty() {
             self.report(format!("{path}.lives"), "must hold at least one life");
         }
