@@ -110,6 +110,11 @@ impl Control {
         member.is_some_and(|member| self.0.gate.keys.set_active(&member.access_key_id, active))
     }
 
+    /// Enables or disables a key by its ID; false if there is none.
+    pub fn set_access_key_active(&self, access_key_id: &str, active: bool) -> bool {
+        self.0.gate.keys.set_active(access_key_id, active)
+    }
+
     /// Gives an account another key, or replaces the one with its ID; false if there is no such
     /// account. The key's times count from now.
     pub fn put_key(&self, account: &str, key: &Key) -> bool {

@@ -3,12 +3,11 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use base64::Engine as _;
-use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use serde_json::{Value, json};
 
 use super::Request;
-use super::parameters::{LARGEST, check_owners, check_token, integer, page_of};
+use super::paging::{Next, Paging, slice};
+use super::parameters::{check_owners, check_token, page_of};
 use super::regions::{Regions, zones};
 use crate::simulator::faults::Effect;
 use crate::simulator::life::world::Moment;
@@ -18,9 +17,6 @@ use crate::simulator::wire::refusal::Refusal;
 
 /// The operation's name.
 pub(super) const ACTION: &str = "DescribeDBInstances";
-/// A page holds up to so many instances, by either way of paging.
-const LARGEST_PAGE: u64 = 100;
-const DEFAULT_PAGE: u64 = 30;
 /// Tags that one request may ask for.
 const MOST_TAGS: usize = 5;
 
@@ -41,22 +37,6 @@ struct Query<'a> {
 
 /// What a filter looks at.
 type Attribute = fn(&Instance) -> &str;
-
-/// Which page is asked for, and how.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Paging {
-    /// `PageSize` and `PageNumber`.
-    Number { size: u64, number: u64 },
-    /// `MaxResults` and `NextToken`.
-    Token { size: u64, next: Next },
-}
-
-/// Where the next page begins, as its token says.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-struct Next {
-    page: u64,
-    offset: u64,
-}
 
 /// Answers a request that has passed the gate.
 pub(super) fn answer(request: &Request<'_>, regions: &Regions) -> Result<Value, Refusal> {
@@ -111,21 +91,6 @@ pub(super) fn answer(request: &Request<'_>, regions: &Regions) -> Result<Value, 
             })
         }
     })
-}
-
-/// The page that a request of any operation asks for, taken at its word; 0 if that makes no sense.
-pub(crate) fn page(call: &Call) -> u64 {
-    match (call.get("NextToken"), call.get("PageNumber")) {
-        (Some(token), _) => Next::read(token).map_or(0, |next| next.page),
-        (None, Some(number)) if call.get("MaxResults").is_none() => number.parse().unwrap_or(0),
-        _ => 1,
-    }
-}
-
-fn slice(list: &[Arc<Instance>], offset: u64, size: u64) -> Vec<Arc<Instance>> {
-    let offset = usize::try_from(offset).unwrap_or(usize::MAX);
-    let size = usize::try_from(size).unwrap_or(usize::MAX);
-    list.iter().skip(offset).take(size).map(Arc::clone).collect()
 }
 
 fn to_json(instance: &Instance, first_zone: &str) -> Value {
@@ -237,47 +202,4 @@ fn tags(text: &str) -> Result<BTreeMap<String, String>, Refusal> {
         Refusal::malformed("Tags", "a JSON object of up to 5 keys with text values is expected")
     })?;
     Ok(tags.into_iter().map(|(key, value)| (key, value.unwrap_or_default())).collect())
-}
-
-impl Paging {
-    fn read(call: &Call) -> Result<Self, Refusal> {
-        let pages = 1..=LARGEST_PAGE;
-        let size = integer(call, "MaxResults", "MaxResults", pages.clone())?;
-        let token = call.get("NextToken");
-        if size.is_none() && token.is_none() {
-            return Ok(Self::Number {
-                size: integer(call, "PageSize", "PageSize", pages)?.unwrap_or(DEFAULT_PAGE),
-                // The reference spells this code with an s.
-                number: integer(call, "PageNumber", "PageNumbers", 1..=LARGEST)?.unwrap_or(1),
-            });
-        }
-        let next = match token {
-            None => Next { page: 1, offset: 0 },
-            Some(token) => Next::read(token).ok_or_else(|| {
-                Refusal::malformed("NextToken", "give the one that the last answer gave")
-            })?,
-        };
-        Ok(Self::Token { size: size.unwrap_or(DEFAULT_PAGE), next })
-    }
-
-    /// The page's number and size.
-    fn page(self) -> (u64, u64) {
-        match self {
-            Self::Number { size, number } => (number, size),
-            Self::Token { size, next } => (next.page, size),
-        }
-    }
-}
-
-impl Next {
-    fn token(self) -> String {
-        URL_SAFE_NO_PAD.encode(format!("page {} from {}", self.page, self.offset))
-    }
-
-    fn read(token: &str) -> Option<Self> {
-        let text = String::from_utf8(URL_SAFE_NO_PAD.decode(token).ok()?).ok()?;
-        let (page, offset) = text.strip_prefix("page ")?.split_once(" from ")?;
-        let next = Self { page: page.parse().ok()?, offset: offset.parse().ok()? };
-        (next.page >= 1 && next.token() == token).then_some(next)
-    }
 }

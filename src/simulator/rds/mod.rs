@@ -2,6 +2,7 @@
 
 mod imports;
 mod instances;
+mod paging;
 mod parameters;
 mod regions;
 
@@ -16,7 +17,7 @@ use super::wire::refusal::Refusal;
 use regions::Regions;
 
 pub(crate) use imports::window;
-pub(crate) use instances::page;
+pub(crate) use paging::page;
 
 /// The version of the API.
 pub(crate) const VERSION: &str = "2014-08-15";

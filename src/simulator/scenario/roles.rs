@@ -63,7 +63,7 @@ pub struct OidcToken {
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
 #[serde(deny_unknown_fields, expecting = "a mapping with `role`")]
 pub struct Metadata {
-    /// Name of the role that the ECS instance wears; none without.
+    /// Name or ARN of the role that the ECS instance wears; none without.
     #[serde(default)]
     pub role: Option<String>,
     /// Whether requests need a token.
@@ -97,7 +97,7 @@ pub enum TokenMode {
 pub struct CredentialsUri {
     /// Path, such as `/credentials`.
     pub path: String,
-    /// Name of the role whose keys it hands out.
+    /// Name or ARN of the role whose keys it hands out.
     pub role: String,
     /// How long the keys that it hands out count.
     #[serde(default = "one_hour", deserialize_with = "duration::plain")]

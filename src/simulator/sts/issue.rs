@@ -50,7 +50,14 @@ pub(crate) fn fields(key: &AccessKey) -> Value {
 
 /// Hands out the same key again and again, until the next one is due.
 #[derive(Debug, Default)]
-pub(crate) struct Handout(Mutex<Option<Arc<AccessKey>>>);
+pub(crate) struct Handout(Mutex<Option<Held>>);
+
+/// A key, and the ARN of its role.
+#[derive(Debug)]
+struct Held {
+    role: String,
+    key: Arc<AccessKey>,
+}
 
 /// How a handout renews its keys.
 #[derive(Clone, Copy, Debug)]
@@ -75,17 +82,17 @@ impl Handout {
     ) -> Arc<AccessKey> {
         let before = terms.renew_before.unwrap_or(USUAL_RENEWAL.min(terms.lifetime / 2));
         let mut held = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        let lasts = |key: &Arc<AccessKey>| {
+        let serves = |held: &&Held| {
             // The gate's copy tells whether the key was ended before its time.
-            let end = gate.keys.get(&key.id).and_then(|key| key.expires);
-            end.is_some_and(|end| (end - now).to_std().is_ok_and(|left| left > before))
+            let end = gate.keys.get(&held.key.id).and_then(|key| key.expires);
+            let lasts = end.is_some_and(|end| (end - now).to_std().is_ok_and(|left| left > before));
+            lasts && held.role == role.arn && !damage.holds(&Effect::ExpiredCredentials)
         };
-        let spoilt = damage.holds(&Effect::ExpiredCredentials);
-        if let Some(key) = held.as_ref().filter(|key| lasts(key) && !spoilt) {
-            return Arc::clone(key);
+        if let Some(held) = held.as_ref().filter(serves) {
+            return Arc::clone(&held.key);
         }
         let key = issue(gate, role, None, terms.lifetime, now, damage);
-        *held = Some(Arc::clone(&key));
+        *held = Some(Held { role: role.arn.clone(), key: Arc::clone(&key) });
         key
     }
 }

@@ -31,9 +31,9 @@ impl Roles {
         })
     }
 
-    /// The role with this name.
+    /// The role with this name or ARN; the first one, if accounts share a name.
     pub(crate) fn by_name(&self, name: &str) -> Option<Arc<Role>> {
-        self.find(|role| role.name() == name)
+        self.find(|role| role.name() == name || role.arn == name)
     }
 
     /// Replaces the tokens that let a role be assumed; false if no role with this ARN trusts an

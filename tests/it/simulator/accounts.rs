@@ -63,9 +63,12 @@ async fn keys_are_added_disabled_and_removed_by_hand() {
     assert_eq!(outcome_of(&fixture, &next).await, "");
     fixture.advance(60);
     assert_eq!(outcome_of(&fixture, &next).await, "InvalidAccessKeyId.Inactive");
+    assert!(fixture.control.set_access_key_active("LTAI_NEXT", true));
+    assert_eq!(outcome_of(&fixture, &next).await, "");
     assert!(fixture.control.remove_key("LTAI_NEXT"));
     assert_eq!(outcome_of(&fixture, &next).await, "InvalidAccessKeyId.NotFound");
     assert!(!fixture.control.remove_key("LTAI_NEXT"));
+    assert!(!fixture.control.set_access_key_active("LTAI_NEXT", true));
     assert!(!fixture.control.put_key("nobody", &next));
 }
 

@@ -139,6 +139,11 @@ async fn what_is_not_there_is_not_found() {
     assert_eq!(get(&fixture, other).await.status, 404, "it wears another role");
     let post = fixture.send_plain(&Request::plain("POST", KEYS)).await;
     assert_eq!(post.status, 405);
+    let before = get(&fixture, KEYS).await.json();
+    fixture.control.set_ecs_role(Some("acs:ram::1234567890123456:role/other"));
+    assert_eq!(get(&fixture, ROLES).await.text(), "other");
+    let after = get(&fixture, other).await.json();
+    assert_ne!(after["AccessKeyId"], before["AccessKeyId"], "another role, another key");
     fixture.control.set_ecs_role(None);
     assert_eq!(get(&fixture, KEYS).await.status, 404);
 }

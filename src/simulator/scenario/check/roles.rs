@@ -19,7 +19,7 @@ impl Check<'_> {
             if !arns.insert(&role.arn) {
                 self.report(format!("{path}.arn"), format!("`{}` is taken", role.arn));
             }
-            names.insert(role.name());
+            names.extend([role.name(), role.arn.as_str()]);
         }
         let metadata = &self.scenario.metadata;
         if let Some(role) = &metadata.role {
@@ -76,7 +76,7 @@ impl Check<'_> {
 
     fn known_role(&mut self, path: &str, role: &str, names: &HashSet<&str>) {
         if !names.contains(role) {
-            self.report(path, format!("no role has the name `{role}`"));
+            self.report(path, format!("no role has the name or the ARN `{role}`"));
         }
     }
 
