@@ -1,7 +1,8 @@
 """Asks a simulated Alibaba Cloud through the official SDKs alibabacloud-rds20140815 and
 alibabacloud-sts20150401, unchanged.
 
-usage: new_sdk.py HOST:PORT ACCESS_KEY_ID ACCESS_KEY_SECRET INSTANCE START END ROLE_ARN SIGNATURE
+usage: new_sdk.py HOST:PORT ACCESS_KEY_ID ACCESS_KEY_SECRET INSTANCE START END ROLE_ARN
+    OIDC_PROVIDER_ARN OIDC_TOKEN SIGNATURE
 SIGNATURE is v2, the SDK's word for HMAC-SHA1, or v3, its default. Prints what it got as one JSON object.
 """
 
@@ -16,7 +17,8 @@ from alibabacloud_tea_openapi.exceptions import AlibabaCloudException
 from alibabacloud_tea_openapi.utils_models import Config
 from darabonba.runtime import RuntimeOptions
 
-endpoint, key_id, secret, instance, start, end, role_arn, signature = sys.argv[1:]
+endpoint, key_id, secret, instance, start, end, role_arn = sys.argv[1:8]
+oidc_provider, oidc_token, signature = sys.argv[8:]
 
 
 def config(key_id=key_id, secret=secret, token=None):
@@ -99,7 +101,23 @@ def assume():
         duration_seconds=900,
         policy='{"Version": "1", "Statement": [{"Effect": "Allow", "Action": "rds:*", "Resource": "*"}]}',
     )
-    keys = StsClient(config()).assume_role_with_options(request, RuntimeOptions()).body.credentials
+    return with_keys(StsClient(config()).assume_role_with_options(request, RuntimeOptions()))
+
+
+def assume_with_token():
+    request = sts_models.AssumeRoleWithOIDCRequest(
+        role_arn=role_arn,
+        oidcprovider_arn=oidc_provider,
+        oidctoken=oidc_token,
+        role_session_name="new-sdk",
+    )
+    return with_keys(
+        StsClient(config()).assume_role_with_oidcwith_options(request, RuntimeOptions())
+    )
+
+
+def with_keys(answer):
+    keys = answer.body.credentials
     return client(
         key_id=keys.access_key_id, secret=keys.access_key_secret, token=keys.security_token
     )
@@ -123,6 +141,7 @@ print(
             "tagged": tagged,
             "regions": regions(),
             "with_role": tasks(ask(assume())),
+            "with_token": tasks(ask(assume_with_token())),
             "one": tasks(ask(client(), import_id=pages[0][0][0])),
             "wrong_secret": error(secret=secret + "x"),
             "unknown_instance": error(dbinstance_id="rm-unknown"),

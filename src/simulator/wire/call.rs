@@ -90,10 +90,16 @@ impl Call {
         self.headers.contains_key("authorization")
     }
 
-    /// A common parameter: with a signature in the headers it is one of them, in the query it has
-    /// its own name.
+    /// Whether its common parameters are headers, as they are beside a signature in the headers, and
+    /// in an unsigned request of the same form.
+    fn speaks_in_headers(&self) -> bool {
+        let named = self.header("x-acs-action").is_some() && self.get("Action").is_none();
+        self.signs_in_headers() || named
+    }
+
+    /// A common parameter, by the name that it has among the headers or among the parameters.
     fn common(&self, header: &str, parameter: &str) -> Option<&str> {
-        let header = self.signs_in_headers().then(|| self.header(header)).flatten();
+        let header = self.speaks_in_headers().then(|| self.header(header)).flatten();
         header.or_else(|| self.get(parameter))
     }
 
@@ -126,10 +132,10 @@ impl Call {
     }
 
     /// The format asked for, `None` when there is no such format. When none is asked for, it is XML,
-    /// and with a signature in the headers what `Accept` says, or JSON.
+    /// and in a request that speaks in headers what `Accept` says, or JSON.
     pub(crate) fn format(&self) -> Option<Format> {
         match self.get("Format") {
-            None if self.signs_in_headers() => {
+            None if self.speaks_in_headers() => {
                 let accept = self.header("accept").unwrap_or_default();
                 let xml = accept.starts_with("application/xml") || accept.starts_with("text/xml");
                 Some(if xml { Format::Xml } else { Format::Json })

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use aliyun_rds_import_exporter::simulator::{
-    CredentialsUri, Effect, Fault, Field, Metadata, Role, Scenario, TokenMode, When,
+    CredentialsUri, Effect, Fault, Field, Hint, Metadata, Role, Scenario, TokenMode, When,
 };
 use serde_json::Value;
 
@@ -197,6 +197,7 @@ async fn faults_spoil_what_is_handed_out() {
         let broken = under(Effect::InvalidJson).await;
         assert!(serde_json::from_slice::<Value>(&broken.body).is_err());
         assert_eq!(under(Effect::Http(500)).await.status, 500);
+        assert_eq!(under(Effect::Throttle(Hint::default())).await.status, 400);
         let sound = under(Effect::NoDate).await.json();
         assert_eq!(use_keys(&fixture, &sound).await.0, 200, "the next answer is sound");
     }

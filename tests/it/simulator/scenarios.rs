@@ -63,6 +63,42 @@ fn every_fault_and_condition_has_a_documented_example() {
 }
 
 #[test]
+fn every_key_stands_in_the_documented_reference() {
+    let reference = examples().remove(0);
+    let one = |list: &str, inner: &str| format!("{list}: [{{{inner}}}]");
+    let places = [
+        ("nothing: 1".to_owned(), "sections"),
+        (one("accounts", "nothing: 1"), "accounts"),
+        (one("accounts", "name: a, more_keys: [{nothing: 1}]"), "keys"),
+        (one("accounts", "name: a, throttle: {nothing: 1}"), "throttles"),
+        (one("regions", "nothing: 1"), "regions"),
+        (one("instances", "nothing: 1"), "instances"),
+        (one("instances", "id: a, tasks: [{nothing: 1}]"), "tasks"),
+        (one("instances", "id: a, tasks: [{import_id: 1, life: {nothing: 1}}]"), "lives"),
+        (one("roles", "nothing: 1"), "roles"),
+        (one("roles", "arn: a, oidc: {nothing: 1}"), "providers"),
+        (
+            one("roles", "arn: a, oidc: {provider_arn: a, tokens: [{nothing: 1}]}"),
+            "tokens of providers",
+        ),
+        ("metadata: {nothing: 1}".to_owned(), "metadata"),
+        (one("credentials_uris", "nothing: 1"), "credentials URIs"),
+    ];
+    for (scenario, place) in places {
+        // The format's own list of keys, as its error tells it.
+        let error = Scenario::from_yaml(&scenario).unwrap_err().to_string();
+        let known: Vec<_> = match error.split_once("there are ") {
+            Some((_, sections)) => sections.split(", ").collect(),
+            None => error.split_once("expected").unwrap().1.split('`').skip(1).step_by(2).collect(),
+        };
+        assert!(known.len() >= 2, "{place}: {error}");
+        for key in known {
+            assert!(reference.contains(&format!("{key}:")), "{place}: {key} is not shown");
+        }
+    }
+}
+
+#[test]
 fn the_documented_reference_says_what_it_shows() {
     let scenario = Scenario::from_yaml(&examples()[0]).unwrap();
     assert_eq!((scenario.speed, scenario.order), (1.0, Order::NewestFirst));

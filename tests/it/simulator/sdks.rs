@@ -23,8 +23,9 @@ const TOKEN: &str = "header.payload.signature";
 #[tokio::test(flavor = "multi_thread")]
 async fn the_official_sdk_lists_discovers_assumes_a_role_and_is_refused_by_either_signature() {
     for (word, signature) in [("v3", "ACS3-HMAC-SHA256"), ("v2", "HMAC-SHA1")] {
-        let got = run("new_sdk.py", &[word], signature).await;
+        let got = run("new_sdk.py", &[PROVIDER, TOKEN, word], signature).await;
         check(&got);
+        assert_eq!(got["with_token"], got["with_role"]);
         assert_eq!(got["wrong_secret"], json!([400, "SignatureDoesNotMatch"]), "{signature}");
     }
 }

@@ -239,6 +239,8 @@ async fn a_providers_token_assumes_a_role_without_a_signature() {
         let keys = Keys::of(&answer);
         assert_eq!(keys.sign(&fixture, fixture.request()).await.status, 200);
     }
+    let in_headers = fixture.send_plain(&assume_with_token("second").in_headers()).await;
+    Keys::of(&in_headers);
     let recorded = &fixture.control.requests()[0];
     assert_eq!((recorded.signature, &recorded.account), (None, &None));
     assert_eq!(recorded.action.as_deref(), Some("AssumeRoleWithOIDC"));
