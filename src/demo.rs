@@ -83,22 +83,24 @@ fn config(simulator: &Simulator) -> Config {
         (Arc::from(key.account.as_str()), account)
     });
     let polling = Polling { stale_after: STALE_AFTER, ..Polling::default() };
-    let instances = simulator.instances().iter().map(instance);
+    let instances = simulator.instances().iter().filter_map(instance);
     Config { accounts: accounts.collect(), instances: instances.collect(), polling }
 }
 
-fn instance(known: &KnownInstance) -> Instance {
-    Instance {
+/// How an instance is polled; `None` if its engine has no imports.
+fn instance(known: &KnownInstance) -> Option<Instance> {
+    Some(Instance {
         id: known.id.as_str().into(),
         region: known.region.as_str().into(),
         engine: match known.engine {
             simulator::Engine::MySQL => Engine::MySQL,
             simulator::Engine::SQLServer => Engine::SQLServer,
+            simulator::Engine::PostgreSQL | simulator::Engine::MariaDB => return None,
         },
         account: known.account.as_str().into(),
         name: known.name.as_str().into(),
         interval: INTERVAL,
         idle_interval: IDLE_INTERVAL,
         lookback: Duration::from_secs(30 * 86_400),
-    }
+    })
 }

@@ -1,55 +1,64 @@
-//! From a request to its answer: gate, faults, operation, format.
+//! From a request to its answer: gate, faults, service, format.
 
 use std::sync::{Arc, PoisonError, RwLock};
-use std::time::Duration;
 
 use chrono::{DateTime, Utc};
 use http_body_util::{BodyExt as _, Limited};
 use hyper::body::Incoming;
-use hyper::header::{CONTENT_LENGTH, CONTENT_TYPE, DATE, HeaderValue};
-use hyper::{Request, Response, StatusCode};
-use serde_json::{Value, json};
+use hyper::{Request, Response};
+use serde_json::json;
 
-use super::call::Call;
 use super::control::{Control, Hook};
-use super::damage::Damage;
-use super::delivery::{self, Abort, Stream};
-use super::encode::Format;
-use super::fault::{Armed, Claim, Effect, Fault};
+use super::faults::armed::{Armed, Claim};
+use super::faults::damage::Damage;
+use super::faults::{Effect, Fault};
 use super::gate::{Gate, Member};
-use super::imports;
+use super::life::world::{Moment, World};
+use super::metadata::{self, Services};
+use super::rds::{self, Rds};
 use super::record::{Record, RecordedRequest};
-use super::refusal::Refusal;
 use super::scenario::Scenario;
-use super::world::{Moment, World};
+use super::sts::{self, roles::Roles};
+use super::wire::call::Call;
+use super::wire::delivery::{self, Abort, Stream};
+use super::wire::encode::Format;
+use super::wire::refusal::{Product, Refusal};
+use super::wire::reply::{Answer, Reply, Style, request_id};
 use crate::clock::Clock;
 
 /// Everything behind the address.
 pub(crate) struct Endpoint {
     pub(crate) world: World,
     pub(crate) gate: Gate,
+    pub(crate) roles: Roles,
+    pub(crate) services: Services,
     pub(crate) record: Record,
     pub(crate) hook: RwLock<Option<Hook>>,
+    rds: Rds,
     faults: RwLock<Arc<Vec<Armed>>>,
 }
 
-/// An answer before it travels.
-struct Reply {
-    status: u16,
-    code: Option<String>,
-    content_type: Option<&'static str>,
-    retry_after: Option<Duration>,
-    body: Vec<u8>,
+/// A request, what it asks for, and what it meets.
+struct Asked<'a> {
+    call: &'a Call,
+    action: Option<&'a str>,
+    request_id: &'a str,
+    moment: &'a Moment,
+    /// What the endpoint takes for the time.
+    now: DateTime<Utc>,
+    damage: &'a Damage<'a>,
 }
 
-const VERSION: &str = "2014-08-15";
 const LARGEST_BODY: usize = 1024 * 1024;
 
 impl Endpoint {
     pub(crate) fn new(scenario: &Scenario, clock: Clock) -> Self {
         let endpoint = Self {
+            gate: Gate::new(scenario, clock.now()),
             world: World::new(scenario, clock),
-            gate: Gate::new(scenario),
+            roles: Roles::new(scenario),
+            services: Services::new(scenario),
+            rds: Rds::new(scenario),
             record: Record::default(),
             hook: RwLock::default(),
             faults: RwLock::default(),
@@ -81,72 +90,108 @@ impl Endpoint {
         let body = Limited::new(body, LARGEST_BODY).collect().await;
         let oversized = body.is_err();
         let body = body.map(http_body_util::Collected::to_bytes).unwrap_or_default();
-        let call = Call::read(&head, &body);
+        let call = Call::read(&head, body);
 
         let faults = self.faults();
         let moment = self.world.moment();
-        let owner = call.get("AccessKeyId").and_then(|key| self.gate.owner(key));
-        let damage = Damage(met(&faults, &call, owner, &moment));
+        let service = self.services.at(&call.path);
+        let action = match service {
+            Some(service) => service.action(&call.path),
+            None => call.action(),
+        };
+        let owner = Gate::claimed_key(&call).and_then(|key| self.gate.owner(key));
+        let damage = Damage(met(&faults, &call, action, owner, &moment));
         let now = moment.now + damage.skew();
 
         let request_id = request_id();
+        let asked = Asked {
+            call: &call,
+            action,
+            request_id: &request_id,
+            moment: &moment,
+            now,
+            damage: &damage,
+        };
         let result = if oversized {
             Err(Refusal::new(413, "RequestEntityTooLarge", "The request body is too large."))
+        } else if let Some(service) = service {
+            let (gate, roles) = (&self.gate, &self.roles);
+            let (call, moment, damage) = (&call, &moment, &damage);
+            let result = service.answer(&metadata::Request { call, gate, roles, moment, damage });
+            result.map(|answer| spoilt(answer, damage))
         } else {
-            self.decide(&call, &request_id, now, &moment, &damage)
+            self.operate(&asked).map(Answer::Fields)
         };
-        let reply = gateway(&damage).unwrap_or_else(|| render(result, &call, &request_id, &damage));
-        self.note(call, owner, &moment, &damage, &reply);
+        let style = if service.is_some() { Style::Plain } else { asked.style() };
+        let reply = Reply::gateway(&damage)
+            .unwrap_or_else(|| Reply::of(result, style, &request_id, &damage));
+        self.note(&asked, owner, &reply);
         delivery::delay(&damage).await?;
-        Ok(send(reply, &request_id, now, &damage))
+        Ok(reply.send(&request_id, now, &damage))
     }
 
-    /// What the API says to a request.
-    fn decide(
-        &self,
-        call: &Call,
-        request_id: &str,
-        now: DateTime<Utc>,
-        moment: &Moment,
-        damage: &Damage<'_>,
-    ) -> Result<Value, Refusal> {
+    /// What an API says to a request.
+    fn operate(&self, asked: &Asked<'_>) -> Result<serde_json::Value, Refusal> {
+        let Asked { call, moment, damage, .. } = *asked;
         call.check_form()?;
-        let member = self.gate.authenticate(call, now, moment.elapsed)?;
-        member.admit(moment.elapsed)?;
+        let unsigned = asked.action.is_some_and(sts::is_unsigned) && asked.is_of_sts();
+        let identity = match unsigned {
+            true => None,
+            false => Some(self.gate.authenticate(call, asked.now, moment)?),
+        };
+        if let Some(identity) = &identity
+            && !asked.is_of_sts()
+        {
+            identity.account.admit(moment.elapsed)?;
+        }
         damage.refusal().map_or(Ok(()), Err)?;
-        let action = call.required("Action")?;
-        if call.required("Version")? != VERSION {
-            let message = format!("Specified parameter Version is not valid: use {VERSION}.");
+        let action = asked.action.ok_or_else(|| Refusal::missing("Action"))?;
+        let version = call.version().ok_or_else(|| Refusal::missing("Version"))?;
+        let products = [(rds::VERSION, &rds::ACTIONS[..]), (sts::VERSION, &sts::ACTIONS[..])];
+        let home = products.iter().find(|(_, actions)| actions.contains(&action));
+        let versions: Vec<_> = match home {
+            Some((version, _)) => vec![*version],
+            None => products.iter().map(|(version, _)| *version).collect(),
+        };
+        if !versions.contains(&version) {
+            let message =
+                format!("Specified parameter Version is not valid: use {}.", versions.join(" or "));
             return Err(Refusal::new(400, "NoSuchVersion", message));
         }
-        if action != imports::ACTION {
-            let message = "Specified api is not found, please check your url and method.";
-            return Err(Refusal::new(404, "InvalidApi.NotFound", message));
-        }
-        let mut fields = imports::answer(call, member, &self.world, moment, damage)?;
-        let page = call.get("PageNumber").and_then(|page| page.parse().ok()).unwrap_or(1);
-        fields["RequestId"] = json!(request_id);
-        damage.fields(&mut fields, page);
+        let (gate, roles) = (&self.gate, &self.roles);
+        let mut fields = match &identity {
+            Some(identity) if !asked.is_of_sts() => {
+                let world = &self.world;
+                let request = rds::Request { call, identity, world, moment, damage };
+                self.rds.answer(action, &request)?
+            }
+            identity => {
+                let request = sts::Request { call, gate, roles, moment, damage };
+                sts::answer(action, &request, identity.as_ref())?
+            }
+        };
+        fields["RequestId"] = json!(asked.request_id);
+        damage.fields(&mut fields, rds::page(call).max(1));
         Ok(fields)
     }
 
-    fn note(
-        self: &Arc<Self>,
-        call: Call,
-        owner: Option<&Member>,
-        moment: &Moment,
-        damage: &Damage<'_>,
-        reply: &Reply,
-    ) {
-        let mut parameters = call.parameters;
-        parameters.retain(|name, _| name != "Signature" && name != "SecurityToken");
+    fn note(self: &Arc<Self>, asked: &Asked<'_>, owner: Option<&Member>, reply: &Reply) {
+        let Asked { call, damage, .. } = *asked;
+        let mut parameters = call.parameters.clone();
+        parameters
+            .retain(|name, _| !["Signature", "SecurityToken", "OIDCToken"].contains(&&**name));
+        let answered = delivery::answers(damage);
         let request = Arc::new(RecordedRequest {
-            at: moment.now,
-            method: call.method,
+            at: asked.moment.now,
+            method: call.method.clone(),
+            path: call.path.clone(),
+            action: asked.action.map(str::to_owned),
             parameters,
+            access_key_id: Gate::claimed_key(call).map(str::to_owned),
+            signature: Gate::claimed_signature(call),
             account: owner.map(|member| member.name.clone()),
-            status: delivery::answers(damage).then_some(reply.status),
-            code: reply.code.clone().filter(|_| delivery::answers(damage)),
+            status: answered.then_some(reply.status),
+            code: reply.code.clone().filter(|_| answered),
             faults: damage.0.iter().map(|effect| effect.name()).collect(),
         });
         let hook = self.hook.read().unwrap_or_else(PoisonError::into_inner).clone();
@@ -157,108 +202,47 @@ impl Endpoint {
     }
 }
 
+impl<'a> Asked<'a> {
+    fn is_of_sts(&self) -> bool {
+        self.call.version() == Some(sts::VERSION)
+    }
+
+    fn style(&self) -> Style<'a> {
+        Style::Operation {
+            product: if self.is_of_sts() { Product::Sts } else { Product::Rds },
+            action: self.action.unwrap_or_default(),
+            format: self.call.format().unwrap_or(Format::Xml),
+        }
+    }
+}
+
 /// The effects of the faults that a request meets, taken at its word.
 fn met<'a>(
     faults: &'a [Armed],
     call: &Call,
+    action: Option<&str>,
     owner: Option<&Member>,
     moment: &Moment,
 ) -> Vec<&'a Effect> {
     let claim = Claim {
+        action,
         instance: call.get("DBInstanceId"),
         account: owner.map(|member| member.name.as_str()),
-        page: call.get("PageNumber").map_or(Some(1), |page| page.parse().ok()).unwrap_or(0),
+        page: rds::page(call).try_into().unwrap_or(0),
         by_import_id: call.get("ImportId").is_some(),
-        window: imports::window(call),
+        window: rds::window(call),
         elapsed: moment.elapsed,
     };
     faults.iter().filter_map(|fault| fault.meet(&claim)).collect()
 }
 
-/// What something before the API answers in its place.
-fn gateway(damage: &Damage<'_>) -> Option<Reply> {
-    damage.0.iter().find_map(|effect| {
-        let (status, content_type, body) = match effect {
-            Effect::Http(status) => (*status, None, Vec::new()),
-            Effect::Html(status) => (*status, Some("text/html"), page(*status)),
-            _ => return None,
-        };
-        Some(Reply { status, code: None, content_type, retry_after: None, body })
-    })
-}
-
-fn page(status: u16) -> Vec<u8> {
-    format!(
-        "<!DOCTYPE html>\n<html><head><title>{status}</title></head><body><h1>{status}</h1><hr>gateway</body></html>\n"
-    )
-    .into_bytes()
-}
-
-fn render(
-    result: Result<Value, Refusal>,
-    call: &Call,
-    request_id: &str,
-    damage: &Damage<'_>,
-) -> Reply {
-    let asked = call.format().unwrap_or(Format::Xml);
-    let format = if damage.holds(&Effect::Xml) { Format::Xml } else { asked };
-    let content_type = Some(format.content_type());
-    let mut reply = match result {
-        Ok(fields) => {
-            let body = format.encode(&format!("{}Response", imports::ACTION), &fields);
-            Reply { status: 200, code: None, content_type, retry_after: None, body }
+/// The fields of a plain service's document, as the faults leave them.
+fn spoilt(answer: Answer, damage: &Damage<'_>) -> Answer {
+    match answer {
+        Answer::Document(mut document) => {
+            damage.fields(&mut document, 1);
+            Answer::Document(document)
         }
-        Err(refusal) => Reply {
-            status: refusal.status,
-            body: format.encode("Error", &refusal.fields(request_id)),
-            content_type,
-            retry_after: refusal.retry_after,
-            code: Some(refusal.code),
-        },
-    };
-    damage.bytes(&mut reply.body);
-    reply
-}
-
-fn send(
-    reply: Reply,
-    request_id: &str,
-    now: DateTime<Utc>,
-    damage: &Damage<'_>,
-) -> Response<Stream> {
-    let (stream, length) = delivery::stream(damage, reply.body);
-    let mut response = Response::new(stream);
-    *response.status_mut() = StatusCode::from_u16(reply.status).unwrap_or_default();
-    let headers = response.headers_mut();
-    headers.insert(CONTENT_LENGTH, HeaderValue::from(length));
-    if let Some(content_type) = reply.content_type {
-        headers.insert(CONTENT_TYPE, HeaderValue::from_static(content_type));
+        other => other,
     }
-    if let Ok(id) = HeaderValue::from_str(request_id) {
-        headers.insert("x-acs-request-id", id);
-    }
-    if let Some(wait) = reply.retry_after {
-        let milliseconds = u64::try_from(wait.as_nanos().div_ceil(1_000_000)).unwrap_or(u64::MAX);
-        headers.insert("x-acs-retry-after", HeaderValue::from(milliseconds));
-    }
-    if !damage.holds(&Effect::NoDate)
-        && let Ok(date) =
-            HeaderValue::from_str(&now.format("%a, %d %b %Y %H:%M:%S GMT").to_string())
-    {
-        headers.insert(DATE, date);
-    }
-    response
-}
-
-/// Shaped like the documentation's: `B000AA91-393D-46F9-8D9B-098E28931A3A`.
-fn request_id() -> String {
-    let id = fastrand::u128(..);
-    format!(
-        "{:08X}-{:04X}-4{:03X}-{:04X}-{:012X}",
-        (id >> 96) as u32,
-        (id >> 80) as u16,
-        (id >> 68) as u16 & 0xfff,
-        (id >> 48) as u16 & 0x3fff | 0x8000,
-        id as u64 & 0xffff_ffff_ffff,
-    )
 }

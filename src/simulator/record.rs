@@ -17,8 +17,16 @@ pub struct RecordedRequest {
     pub at: DateTime<Utc>,
     /// HTTP method.
     pub method: String,
-    /// Parameters by name, from query and form, without `Signature` and `SecurityToken`.
+    /// Path of the URL.
+    pub path: String,
+    /// What was asked for, one of [`ACTIONS`](super::ACTIONS) if it makes sense.
+    pub action: Option<String>,
+    /// Parameters by name, from query and form, without `Signature`, `SecurityToken` and `OIDCToken`.
     pub parameters: BTreeMap<String, String>,
+    /// The key that the request names.
+    pub access_key_id: Option<String>,
+    /// The signature method that it claims, `HMAC-SHA1` or `ACS3-HMAC-SHA256`.
+    pub signature: Option<&'static str>,
     /// Name of the account whose key the request names, whether its signature held or not.
     pub account: Option<String>,
     /// HTTP status; `None` if a fault leaves the request without an answer.

@@ -15,9 +15,9 @@ use tokio_util::sync::CancellationToken;
 use tracing::{debug, warn};
 
 use super::control::Control;
-use super::delivery::Abort;
 use super::endpoint::Endpoint;
 use super::scenario::{Engine, Scenario, ScenarioError};
+use super::wire::delivery::Abort;
 use crate::clock::Clock;
 
 /// A simulated Alibaba Cloud endpoint that has its address and waits to serve.
@@ -30,7 +30,7 @@ pub struct Simulator {
     instances: Vec<KnownInstance>,
 }
 
-/// An account's access key.
+/// An account's first access key.
 #[derive(Clone)]
 pub struct AccessKey {
     /// Name of the account.
@@ -120,7 +120,7 @@ impl Simulator {
         format!("http://{}", self.address)
     }
 
-    /// The accounts' keys, in the scenario's order.
+    /// The first key of every account, in the scenario's order.
     pub fn accounts(&self) -> &[AccessKey] {
         &self.accounts
     }
@@ -189,10 +189,13 @@ async fn connection(stream: TcpStream, endpoint: Arc<Endpoint>) {
 
 fn keys(endpoint: &Endpoint) -> Vec<AccessKey> {
     let members = endpoint.gate.members().iter();
-    let keys = members.map(|member| AccessKey {
-        account: member.name.clone(),
-        id: member.access_key_id.clone(),
-        secret: member.secret.0.clone(),
+    let keys = members.filter_map(|member| {
+        let key = endpoint.gate.keys.get(&member.access_key_id)?;
+        Some(AccessKey {
+            account: member.name.clone(),
+            id: key.id.clone(),
+            secret: key.secret.0.clone(),
+        })
     });
     keys.collect()
 }

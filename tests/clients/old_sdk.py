@@ -1,6 +1,7 @@
-"""Asks a simulated endpoint through the official legacy SDK aliyun-python-sdk-rds, unchanged.
+"""Asks a simulated Alibaba Cloud through the official legacy SDKs aliyun-python-sdk-rds and
+aliyun-python-sdk-sts, unchanged.
 
-usage: old_sdk.py HOST:PORT ACCESS_KEY_ID ACCESS_KEY_SECRET INSTANCE PAGE_SIZE START END FORMAT
+usage: old_sdk.py HOST:PORT ACCESS_KEY_ID ACCESS_KEY_SECRET INSTANCE START END ROLE_ARN FORMAT
 FORMAT is JSON or XML. Prints what it got as one JSON object.
 """
 
@@ -10,12 +11,18 @@ import sys
 import xml.etree.ElementTree as ElementTree
 
 from aliyunsdkcore.acs_exception.exceptions import ServerException
+from aliyunsdkcore.auth.credentials import StsTokenCredential
 from aliyunsdkcore.client import AcsClient
 from aliyunsdkrds.request.v20140815.DescibeImportsFromDatabaseRequest import (
     DescibeImportsFromDatabaseRequest,
 )
+from aliyunsdkrds.request.v20140815.DescribeDBInstancesRequest import (
+    DescribeDBInstancesRequest,
+)
+from aliyunsdkrds.request.v20140815.DescribeRegionsRequest import DescribeRegionsRequest
+from aliyunsdksts.request.v20150401.AssumeRoleRequest import AssumeRoleRequest
 
-endpoint, key_id, secret, instance, page_size, start, end, answer_format = sys.argv[1:]
+endpoint, key_id, secret, instance, start, end, role_arn, answer_format = sys.argv[1:]
 # The SDK logs every error answer; the expected ones are data here.
 logging.getLogger("aliyunsdkcore").setLevel(logging.CRITICAL)
 
@@ -35,7 +42,7 @@ def request(**parameters):
     request.set_Engine("MySQL")
     request.set_StartTime(start)
     request.set_EndTime(end)
-    request.set_PageSize(parameters.get("page_size", page_size))
+    request.set_PageSize(parameters.get("page_size", 30))
     request.set_PageNumber(parameters.get("page", 1))
     if "import_id" in parameters:
         request.set_ImportId(parameters["import_id"])
@@ -64,13 +71,65 @@ def from_xml(body):
     return int(answer.findtext("TotalRecordCount")), items
 
 
-def ask(**parameters):
+def ask(client=client(), **parameters):
     asked = request(**parameters)
     if answer_format == "JSON":
-        return from_json(client().do_action_with_exception(asked))
+        return from_json(client.do_action_with_exception(asked))
     # Without a format the legacy client leaves it to the server.
     asked.set_accept_format("XML")
-    return from_xml(client().do_action(asked))
+    return from_xml(client.do_action(asked))
+
+
+def tree(asked):
+    """An answer of either format, as nested dictionaries and lists of texts."""
+    asked.set_endpoint(endpoint)
+    if answer_format == "JSON":
+        return json.loads(client().do_action_with_exception(asked))
+    asked.set_accept_format("XML")
+
+    def read(element):
+        if len(element) == 0:
+            return element.text or ""
+        tags = [child.tag for child in element]
+        if tags[0] in ("DBInstance", "RDSRegion"):
+            return {tags[0]: [read(child) for child in element]}
+        return {child.tag: read(child) for child in element}
+
+    return read(ElementTree.fromstring(client().do_action(asked)))
+
+
+def discover():
+    """Every instance by token, then those of one tag."""
+    found, token = [], None
+    while token != "":
+        asked = DescribeDBInstancesRequest()
+        asked.set_MaxResults(30)
+        if token:
+            asked.set_NextToken(token)
+        answer = tree(asked)
+        found.append([item["DBInstanceId"] for item in answer["Items"]["DBInstance"]])
+        token = answer["NextToken"]
+    asked = DescribeDBInstancesRequest()
+    asked.set_Tags(json.dumps({"team": "dba", "环境": "生产 *"}))
+    items = tree(asked)["Items"]["DBInstance"]
+    return found, [[item["DBInstanceId"], item["DBInstanceDescription"]] for item in items]
+
+
+def regions():
+    listed = tree(DescribeRegionsRequest())["Regions"]["RDSRegion"]
+    return [[region["RegionId"], region["ZoneId"]] for region in listed]
+
+
+def assume():
+    asked = AssumeRoleRequest()
+    asked.set_RoleArn(role_arn)
+    asked.set_RoleSessionName("old-sdk")
+    asked.set_protocol_type("http")
+    keys = tree(asked)["Credentials"]
+    credential = StsTokenCredential(
+        keys["AccessKeyId"], keys["AccessKeySecret"], keys["SecurityToken"]
+    )
+    return AcsClient(region_id="cn-hangzhou", credential=credential)
 
 
 def error(secret=secret, **parameters):
@@ -95,11 +154,16 @@ while total is None or sum(map(len, pages)) < total:
     if not page:
         break
 
+instances, tagged = discover()
 print(
     json.dumps(
         {
             "pages": pages,
             "total": total,
+            "instances": instances,
+            "tagged": tagged,
+            "regions": regions(),
+            "with_role": ask(assume())[1],
             "one": ask(import_id=pages[0][0][0])[1],
             "wrong_secret": error(secret=secret + "x"),
             "unknown_instance": error(instance="rm-unknown"),

@@ -3,8 +3,8 @@
 use std::time::Duration;
 
 use super::{Account, Engine, Instance, Order, Scenario, State, Throttle};
-use crate::simulator::fault::{ApiError, Effect, Fault, When};
-use crate::simulator::task::{Generator, Kind, Lag, Life, Precision, Status, Step, Task};
+use crate::simulator::faults::{ApiError, Effect, Fault, When};
+use crate::simulator::life::task::{Generator, Kind, Lag, Life, Precision, Status, Step, Task};
 
 impl Scenario {
     /// Two accounts, two regions, both engines, seven instances. Within two minutes it shows every
@@ -42,6 +42,7 @@ impl Scenario {
                 },
                 Fault::on(REPORTS, Effect::Latency(Duration::from_millis(300))),
             ],
+            ..Self::default()
         }
     }
 }
@@ -56,9 +57,11 @@ fn instances() -> Vec<Instance> {
         name: name.to_owned(),
         ..instance
     };
-    let moving = |id: &str, count, seconds| {
-        let lives = lives();
-        let generator = Generator { lives, first_id: 1_001, ..Generator::standing(count) };
+    // Tasks leave a minute's worth at once: a client that wants proof that a task is gone reads a long
+    // list twice, and should not have to at each poll.
+    let moving = |id: &str, count, seconds: u64| {
+        let (lives, batch) = (lives(), u32::try_from(60 / seconds).unwrap_or(1));
+        let generator = Generator { lives, batch, first_id: 1_001, ..Generator::standing(count) };
         Instance::generated(id, generator.moving(Duration::from_secs(seconds)))
     };
     let payments = Instance::new("rm-demo2payments", followers());

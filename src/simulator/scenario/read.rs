@@ -24,7 +24,8 @@ pub struct ScenarioError {
     pub problems: Vec<Problem>,
 }
 
-const KEYS: &str = "speed, order, accounts, instances, faults";
+const KEYS: &str =
+    "speed, order, accounts, regions, instances, roles, metadata, credentials_uris, faults";
 
 impl fmt::Display for Problem {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -93,7 +94,11 @@ impl Reader {
             speed: self.part(&mut document, "speed").unwrap_or(default.speed),
             order: self.part(&mut document, "order").unwrap_or(default.order),
             accounts: self.parts(&mut document, "accounts").unwrap_or(default.accounts),
+            regions: self.parts(&mut document, "regions").unwrap_or_default(),
             instances: self.parts(&mut document, "instances").unwrap_or_default(),
+            roles: self.parts(&mut document, "roles").unwrap_or_default(),
+            metadata: self.part(&mut document, "metadata").unwrap_or_default(),
+            credentials_uris: self.parts(&mut document, "credentials_uris").unwrap_or_default(),
             faults: self.parts(&mut document, "faults").unwrap_or_default(),
         };
         for (key, _) in document {

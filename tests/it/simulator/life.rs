@@ -153,7 +153,7 @@ async fn a_demo_left_alone_stays_alive_and_bounded() {
     for _ in 0..3 {
         demo.hands.advance(Duration::from_secs(30 * 3_600));
         let tasks = demo.tasks("rm-demo1orders").await;
-        assert_eq!(tasks.len(), 230);
+        assert!((230..230 + 15).contains(&tasks.len()), "{} tasks", tasks.len());
         let mut seen = BTreeSet::new();
         for _ in 0..6 {
             seen.extend(demo.statuses().await);

@@ -1,14 +1,19 @@
 //! The simulator over its wire: raw requests, signed here, and the official SDKs.
 
+mod accounts;
+mod acs3;
+mod discovery;
 mod faults;
 mod life;
 mod lists;
+mod metadata;
 mod parameters;
 mod raw;
 mod scenarios;
 mod sdks;
 mod signing;
 mod stopping;
+mod sts;
 
 use std::net::{Ipv4Addr, SocketAddr};
 use std::time::Duration;
@@ -84,6 +89,16 @@ impl Fixture {
     /// A request for the first page of the instance's tasks, in JSON, that would be answered.
     fn request(&self) -> Request {
         Request::list(self.hands.clock().now())
+    }
+
+    /// An operation of RDS, in JSON.
+    fn operation(&self, action: &str) -> Request {
+        Request::operation(action, self.hands.clock().now())
+    }
+
+    /// Sends a request as it is.
+    async fn send_plain(&self, request: &Request) -> Answer {
+        request.send(self.address).await.unwrap()
     }
 
     async fn send(&self, request: &Request) -> Answer {
