@@ -8,8 +8,8 @@
 //!                                      Prometheus, people <- web <- metrics (exposition) <---------------+
 //! ```
 //!
-//! A module imports only from its left; [`clock`], [`domain`], [`secret`] and [`instruments`] are
-//! leaves that all may use.
+//! A module imports only from its left; [`clock`], [`domain`], [`secret`], [`instruments`] and
+//! [`transport`] are leaves that all may use.
 
 pub mod api;
 pub mod app;
@@ -28,4 +28,5 @@ pub mod readiness;
 pub mod secret;
 pub mod simulator;
 pub mod store;
+pub mod transport;
 pub mod web;

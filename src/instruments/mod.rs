@@ -4,6 +4,7 @@ pub mod catalog;
 
 use std::time::Duration;
 
+use chrono::{DateTime, Utc};
 use prometheus::core::Collector;
 use prometheus::process_collector::ProcessCollector;
 use prometheus::proto::MetricFamily;
@@ -32,6 +33,7 @@ pub struct Instruments {
     api_requests: IntCounterVec,
     api_throttled: IntCounterVec,
     clock_skew: GaugeVec,
+    credentials_expiration: GaugeVec,
     http_request_duration: HistogramVec,
     http_requests: IntCounterVec,
     schedule_delay: HistogramVec,
@@ -65,6 +67,7 @@ impl Instruments {
             api_requests: counter(&registry, catalog::API_REQUESTS)?,
             api_throttled: counter(&registry, catalog::API_THROTTLED)?,
             clock_skew: gauge(&registry, catalog::CLOCK_SKEW)?,
+            credentials_expiration: gauge(&registry, catalog::CREDENTIALS_EXPIRATION)?,
             http_request_duration: histogram(
                 &registry,
                 catalog::HTTP_REQUEST_DURATION,
@@ -138,6 +141,12 @@ impl Instruments {
     /// This machine's clock minus the API's, in seconds.
     pub fn clock_skew(&self, scope: Scope<'_>, seconds: f64) {
         self.clock_skew.with_label_values(&[scope.account, scope.region_id]).set(seconds);
+    }
+
+    /// The account's temporary keys expire at `time`.
+    pub fn credentials_expiration(&self, account: &str, time: DateTime<Utc>) {
+        let seconds = time.timestamp() as f64;
+        self.credentials_expiration.with_label_values(&[account]).set(seconds);
     }
 
     /// A value that the API's reference does not know was read.
