@@ -101,7 +101,7 @@ impl Drop for Pipeline {
 }
 
 /// The body that `url` answers. HTTP/1.0, so that it comes in one piece.
-async fn get(url: &str) -> std::io::Result<String> {
+pub(crate) async fn get(url: &str) -> std::io::Result<String> {
     let rest = url.strip_prefix("http://").unwrap();
     let (host, path) = rest.split_once('/').unwrap_or((rest, ""));
     let mut stream = TcpStream::connect(host).await?;

@@ -80,7 +80,8 @@ struct Profile {
 
 /// Looks a profile up: `name`, or the one that the file says is current.
 pub(super) fn look_up(text: &str, name: Option<&str>) -> Result<Lookup, String> {
-    let file: File = json(text.trim_start_matches('\u{feff}').as_bytes())?;
+    let file = json::<File>(text.trim_start_matches('\u{feff}').as_bytes());
+    let file = file.map_err(|problem| format!("the file {problem}"))?;
     let name = name.or(file.current.as_deref());
     let name = name.ok_or("the file has no current profile, and none was asked for")?;
     if file.find(name).is_none() {

@@ -31,7 +31,7 @@ pub(super) fn look_up(text: &str, name: Option<&str>, path: &Path) -> Result<Loo
         ParseOption { enabled_quote: false, enabled_escape: false, ..ParseOption::default() };
     let text = text.trim_start_matches('\u{feff}');
     let file = Ini::load_from_str_opt(text, options)
-        .map_err(|error| format!("is neither JSON nor INI, at line {}", error.line))?;
+        .map_err(|error| format!("the file is neither JSON nor INI, near line {}", error.line))?;
     match file.section(Some(name)) {
         None => Ok(absent(name, file.sections().flatten())),
         Some(properties) => Section { name, properties }.source(path).map(Lookup::Found),

@@ -116,8 +116,8 @@ impl Refusal {
         let documented = DOCUMENTED.iter().find(|(code, _)| *code == body.code);
         let message = redact(&body, secrets);
         let mut text = format!("{endpoint} answered {message}");
-        if !body.request_id.is_empty() {
-            text += &format!(" (RequestId {})", clean(&body.request_id));
+        if is_word(&body.request_id) {
+            text += &format!(" (RequestId {})", body.request_id);
         }
         match documented {
             Some((code, hint)) => {
@@ -136,9 +136,9 @@ impl Refusal {
 /// Code and message, in one line, without anything that may be secret: `SignatureDoesNotMatch`
 /// echoes the string to sign, which holds the token in an escaping of its own.
 fn redact(body: &Body, secrets: &[&Secret]) -> String {
-    let code = clean(&body.code);
+    let code = if is_word(&body.code) { &body.code } else { "something that is no code" };
     if body.code.starts_with("SignatureDoesNotMatch") {
-        return code;
+        return code.to_owned();
     }
     let mut message = body.message.clone();
     for secret in secrets.iter().map(|secret| secret.expose()).filter(|text| !text.is_empty()) {
@@ -146,6 +146,12 @@ fn redact(body: &Body, secrets: &[&Secret]) -> String {
         message = message.replace(&escape(secret).to_string(), REDACTED);
     }
     format!("{code}: {}", clean(&message))
+}
+
+/// Whether a text can be a code or an ID.
+fn is_word(text: &str) -> bool {
+    let fits = |c: char| c.is_ascii_alphanumeric() || matches!(c, '.' | '-' | '_');
+    (1..=100).contains(&text.len()) && text.chars().all(fits)
 }
 
 fn clean(text: &str) -> String {
