@@ -8,8 +8,8 @@
 //!                                      Prometheus, people <- web <- metrics (exposition) <---------------+
 //! ```
 //!
-//! A module imports only from its left; [`clock`], [`domain`], [`secret`], [`instruments`] and
-//! [`transport`] are leaves that all may use.
+//! A module imports only from its left; [`clock`], [`domain`], [`secret`] and [`instruments`] are
+//! leaves that all may use. [`transport`] is the HTTP that `auth` and `api` speak; it knows `config`.
 
 pub mod api;
 pub mod app;

@@ -98,7 +98,7 @@ impl Instruments {
     /// Makes the counters of an account and region exist at 0, so that their first increase shows.
     pub fn announce(&self, scope: Scope<'_>, rate: f64) {
         let Scope { account, region_id } = scope;
-        self.api_requests.with_label_values(&[account, LIST_IMPORTS, region_id]);
+        self.announce_action(scope, LIST_IMPORTS);
         self.api_throttled.with_label_values(&[account]);
         self.walks.with_label_values(&[account, region_id]);
         for reason in ["count", "duplicate", "page_number", "total_changed"] {
@@ -108,6 +108,11 @@ impl Instruments {
             self.unknown_values.with_label_values(&[field]);
         }
         self.budget(account, rate);
+    }
+
+    /// Makes the counter of an action's requests exist at 0.
+    pub fn announce_action(&self, scope: Scope<'_>, action: &str) {
+        self.api_requests.with_label_values(&[scope.account, action, scope.region_id]);
     }
 
     /// An API request was sent; `failure` is the code of its error, if it failed.

@@ -20,7 +20,9 @@ pub(super) fn of(environment: &Environment) -> Result<Vec<Proxy>, String> {
     let mut proxies = Vec::new();
     for (name, through) in VARIABLES {
         let Some((name, value)) = variable(environment, name) else { continue };
-        let proxy = through(value).map_err(|_| format!("{name} is not the URL of a proxy"))?;
+        let proxy = if is_http(value) { through(value).ok() } else { None };
+        let proxy =
+            proxy.ok_or_else(|| format!("{name} is not the URL of an http or https proxy"))?;
         proxies.push(proxy.no_proxy(NoProxy::from_string(exceptions)));
     }
     Ok(proxies)
@@ -36,28 +38,32 @@ fn variable<'a>(environment: &'a Environment, name: &str) -> Option<(String, &'a
     })
 }
 
+/// Whether a proxy speaks http: others would be passed over in silence.
+fn is_http(value: &str) -> bool {
+    let scheme = value.split_once("://").map(|(scheme, _)| scheme.to_ascii_lowercase());
+    scheme.is_none_or(|scheme| scheme == "http" || scheme == "https")
+}
+
 #[cfg(test)]
 mod tests {
-    use super::*;
-
-    fn of(variables: &[(&str, &str)]) -> Result<usize, String> {
+    fn count(variables: &[(&str, &str)]) -> Result<usize, String> {
         super::of(&variables.iter().copied().collect()).map(|proxies| proxies.len())
     }
 
     #[test]
     fn the_usual_variables_name_proxies_in_either_case() {
-        assert_eq!(of(&[]), Ok(0));
-        assert_eq!(of(&[("HTTPS_PROXY", ""), ("http_proxy", "")]), Ok(0));
-        assert_eq!(
-            of(&[("HTTPS_PROXY", "http://proxy:3128"), ("http_proxy", "proxy:3128")]),
-            Ok(2)
-        );
-        assert_eq!(of(&[("https_proxy", "http://a"), ("HTTPS_PROXY", "http://b")]), Ok(1));
+        let https = ("HTTPS_PROXY", "http://proxy:3128");
+        assert_eq!(count(&[]), Ok(0));
+        assert_eq!(count(&[("HTTPS_PROXY", ""), ("http_proxy", "")]), Ok(0));
+        assert_eq!(count(&[https, ("http_proxy", "proxy:3128"), ("no_proxy", "")]), Ok(2));
+        assert_eq!(count(&[https, ("https_proxy", "http://a")]), Ok(1));
     }
 
     #[test]
     fn a_bad_proxy_is_named_by_its_variable_alone() {
-        let error = of(&[("HTTPS_PROXY", "http://user:c4nary@:x:y")]).unwrap_err();
-        assert_eq!(error, "HTTPS_PROXY is not the URL of a proxy");
+        for value in ["http://user:c4nary@:x:y", "socks5://user:c4nary@proxy"] {
+            let error = count(&[("ALL_PROXY", value)]).unwrap_err();
+            assert_eq!(error, "ALL_PROXY is not the URL of an http or https proxy");
+        }
     }
 }

@@ -1,6 +1,5 @@
 //! Profiles of the Alibaba Cloud CLI's `config.json`.
 
-use std::path::PathBuf;
 use std::time::Duration;
 
 use serde::{Deserialize, Deserializer};
@@ -171,8 +170,7 @@ impl Profile {
         Ok(Oidc {
             role: self.ram_role()?,
             provider_arn: Some(required(provider_arn, "oidc_provider_arn", &self.name)?),
-            token_file: Some(required(token_file, "oidc_token_file", &self.name)?)
-                .map(PathBuf::from),
+            token_file: Some(required(token_file, "oidc_token_file", &self.name)?.into()),
             sts: self.sts(),
         })
     }

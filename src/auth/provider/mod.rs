@@ -32,7 +32,7 @@ use tokio_util::task::AbortOnDropHandle;
 use crate::auth::Credentials;
 use crate::clock::Clock;
 use crate::config::{Account, Environment};
-use crate::instruments::Instruments;
+use crate::instruments::{Instruments, Scope};
 use crate::transport::Transport;
 
 use session::Keys;
@@ -100,6 +100,10 @@ impl Provider {
         clock: Clock,
         instruments: Instruments,
     ) -> Self {
+        let source = Source::configured(&account.credentials);
+        if let Some(action) = source.action() {
+            instruments.announce_action(Scope { account: name, region_id: "" }, action);
+        }
         let context = Context {
             account: Arc::clone(name),
             environment: environment.clone(),
@@ -112,7 +116,7 @@ impl Provider {
             instruments,
         };
         let inner = Inner {
-            source: Source::configured(&account.credentials),
+            source,
             context,
             held: watch::Sender::new(None),
             asking: Mutex::default(),
@@ -274,6 +278,3 @@ async fn renew(inner: Arc<Inner>) {
 fn pause(failures: u32) -> Duration {
     FIRST_PAUSE.saturating_mul(2_u32.saturating_pow(failures - 1)).min(LONGEST_PAUSE)
 }
-
-#[cfg(test)]
-mod tests;

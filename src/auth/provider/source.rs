@@ -14,6 +14,7 @@ use crate::auth::provider::oidc::Oidc;
 use crate::auth::provider::profile::Profile;
 use crate::auth::provider::role::RoleSource;
 use crate::auth::provider::session::Keys;
+use crate::auth::provider::sts;
 use crate::auth::provider::uri::Uri;
 use crate::clock::Clock;
 use crate::config::{CredentialsSource, Endpoints, Environment, Network, Signature};
@@ -111,6 +112,15 @@ impl Source {
             Self::Profile(profile) => profile.name(),
             Self::Role(_) => "ram_role_arn",
             Self::Uri(_) => "uri",
+        }
+    }
+
+    /// The API action that it calls, where the configuration tells.
+    pub(super) fn action(&self) -> Option<&'static str> {
+        match self {
+            Self::Oidc(_) => Some(sts::ASSUME_ROLE_WITH_OIDC),
+            Self::Role(_) => Some(sts::ASSUME_ROLE),
+            _ => None,
         }
     }
 

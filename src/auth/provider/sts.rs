@@ -19,8 +19,8 @@ use crate::transport::{self, Answer};
 use refusal::Refusal;
 
 const VERSION: &str = "2015-04-01";
-const ASSUME_ROLE: &str = "AssumeRole";
-const ASSUME_ROLE_WITH_OIDC: &str = "AssumeRoleWithOIDC";
+pub(super) const ASSUME_ROLE: &str = "AssumeRole";
+pub(super) const ASSUME_ROLE_WITH_OIDC: &str = "AssumeRoleWithOIDC";
 
 const REGION: &str = "ALIBABA_CLOUD_STS_REGION";
 const VPC: &str = "ALIBABA_CLOUD_VPC_ENDPOINT_ENABLED";
@@ -186,7 +186,7 @@ async fn send(
     let answer = transport::send(request.body(body)).await;
     let result = match answer {
         Ok(answer) => read(&answer, context, call, secrets),
-        Err(failure) => Err(Refusal::unreachable(call.endpoint, failure)),
+        Err(failure) => Err(Refusal::unreachable(call.endpoint, &failure)),
     };
     let took = context.clock.monotonic().saturating_sub(began);
     let failure = result.as_ref().err().map(|refusal| refusal.code.to_string());

@@ -133,7 +133,7 @@ async fn after_a_total_failure_every_link_is_asked_again() {
     provider.credentials().await.unwrap_err();
 
     world.write(".aliyun/config.json", CLI);
-    assert_eq!(told(&*provider.credentials().await.unwrap()), "LTAIcli s -");
+    assert_eq!(told(&provider.credentials().await.unwrap()), "LTAIcli s -");
 }
 
 #[tokio::test]

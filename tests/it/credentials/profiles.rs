@@ -15,7 +15,7 @@ fn world(name: Option<&str>, text: &str) -> World {
 }
 
 /// The CLI's file with one profile.
-fn cli(fields: serde_json::Value) -> String {
+fn cli(fields: &serde_json::Value) -> String {
     let mut profile = json!({"name": "p", "region_id": "cn-hangzhou", "output_format": "json"});
     profile.as_object_mut().unwrap().extend(fields.as_object().unwrap().clone());
     json!({"current": "p", "profiles": [profile], "meta_path": ""}).to_string()
@@ -82,7 +82,7 @@ async fn every_mode_of_the_cli_yields_its_keys() {
             "STS.sso s t",
         ),
     ] {
-        let world = world(None, &cli(profile.clone())).with_metadata(&metadata).with_sts(&sts);
+        let world = world(None, &cli(&profile)).with_metadata(&metadata).with_sts(&sts);
         let credentials = world.credentials().await.unwrap_or_else(|e| panic!("{profile}: {e}"));
         assert_eq!(told(&credentials), expected, "{profile}");
     }
@@ -149,7 +149,7 @@ async fn every_type_of_the_credentials_file_yields_its_keys() {
 #[tokio::test]
 async fn a_profile_is_looked_for_in_every_usual_file() {
     let world = World::new(CredentialsSource::Profile { name: Some("prod".into()), file: None });
-    world.write(".aliyun/config.json", &cli(json!({"mode": "AK"})));
+    world.write(".aliyun/config.json", &cli(&json!({"mode": "AK"})));
     world.write(".alibabacloud/credentials.ini", "[default]\ntype = access_key\n");
     let home = world.home.path().display().to_string();
     assert_eq!(
@@ -168,13 +168,13 @@ async fn a_profile_is_looked_for_in_every_usual_file() {
 
 #[tokio::test]
 async fn a_changed_file_is_taken_up_once_its_key_was_refused() {
-    let key = |id| cli(json!({"mode": "AK", "access_key_id": id, "access_key_secret": "s"}));
+    let key = |id| cli(&json!({"mode": "AK", "access_key_id": id, "access_key_secret": "s"}));
     let world = world(None, &key("old"));
     let provider = world.provider();
     let old = provider.credentials().await.unwrap();
     world.write("the-file", &key("new"));
     provider.invalidate(&old);
-    assert_eq!(told(&*provider.credentials().await.unwrap()), "new s -");
+    assert_eq!(told(&provider.credentials().await.unwrap()), "new s -");
 }
 
 #[tokio::test]
@@ -193,7 +193,7 @@ async fn a_profile_that_cannot_serve_is_told_with_its_file() {
     for (name, text, expected) in [
         (None, circle, "FILE: profiles take their keys from each other in a circle: a -> b -> a"),
         (None, astray, "FILE: source_profile leads to a profile that does not exist: a -> gone"),
-        (Some("q"), cli(key.clone()), "FILE has no profile \"q\"; there is: \"p\""),
+        (Some("q"), cli(&key), "FILE has no profile \"q\"; there is: \"p\""),
         (
             None,
             "{\"profiles\": []}".to_owned(),
@@ -201,41 +201,41 @@ async fn a_profile_that_cannot_serve_is_told_with_its_file() {
         ),
         (
             None,
-            cli(json!({"mode": "AK", "access_key_id": "LTAI"})),
+            cli(&json!({"mode": "AK", "access_key_id": "LTAI"})),
             "FILE: profile \"p\" has no access_key_secret",
         ),
         (
             None,
-            cli(json!({"mode": "OAuth", "oauth_access_token": "c4nary"})),
+            cli(&json!({"mode": "OAuth", "oauth_access_token": "c4nary"})),
             "FILE: profile \"p\" has the mode \"OAuth\", which is not supported; supported: AK, \
              StsToken, RamRoleArn, RamRoleArnWithEcs, ChainableRamRoleArn, EcsRamRole, OIDC, \
              CredentialsURI, External, CloudSSO",
         ),
         (
             None,
-            cli(json!({"mode": "AK", "access_key_id": 7, "access_key_secret": "c4nary"})),
+            cli(&json!({"mode": "AK", "access_key_id": 7, "access_key_secret": "c4nary"})),
             "FILE: the file has a value of another type than expected, at line 1 column 60",
         ),
         (None, "{c4nary".to_owned(), "FILE: the file is not JSON, at line 1 column 2"),
         (
             None,
-            cli(json!({"mode": "External", "process_command": "/nonexistent/command c4nary"})),
+            cli(&json!({"mode": "External", "process_command": "/nonexistent/command c4nary"})),
             "FILE: external: cannot run process_command, /nonexistent/command: No such file or \
              directory (os error 2)",
         ),
         (
             None,
-            cli(json!({"mode": "External", "process_command": "echo c4nary"})),
+            cli(&json!({"mode": "External", "process_command": "echo c4nary"})),
             "FILE: external: what process_command, echo, prints is not JSON, at line 1 column 1",
         ),
         (
             None,
-            cli(json!({"mode": "External", "process_command": "false c4nary"})),
+            cli(&json!({"mode": "External", "process_command": "false c4nary"})),
             "FILE: external: process_command, false, failed: exit status: 1",
         ),
         (
             None,
-            cli(login),
+            cli(&login),
             "FILE: cloud_sso: the login expired at 2026-11-24T12:00:00+00:00; log in with: aliyun \
              configure --profile p --mode CloudSSO",
         ),

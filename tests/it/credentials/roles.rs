@@ -140,8 +140,10 @@ async fn the_oidc_token_is_read_again_each_time() {
 async fn sts_calls_are_counted_without_a_region() {
     let sts = Service::sts(&role_keys()).await;
     let world = World::new(role_of(by_key())).with_sts(&sts);
-    world.credentials().await.unwrap();
+    let provider = world.provider();
     let labels = [("account", "default"), ("action", "AssumeRole"), ("region_id", "")];
+    assert_eq!(world.sample("api_requests_total", &labels), Some(0.0));
+    provider.credentials().await.unwrap();
     assert_eq!(world.sample("api_requests_total", &labels), Some(1.0));
     assert_eq!(world.sample("api_request_failures_total", &labels), None);
 }

@@ -84,7 +84,7 @@ async fn a_key_file_is_read_again_once_its_key_was_refused() {
     assert_eq!(told(&old), "LTAI old -");
 
     world.write("secret", "new\n");
-    assert_eq!(told(&*provider.credentials().await.unwrap()), "LTAI old -");
+    assert_eq!(told(&provider.credentials().await.unwrap()), "LTAI old -");
     provider.invalidate(&old);
     let new = provider.credentials().await.unwrap();
     assert_eq!(told(&new), "LTAI new -");
@@ -92,7 +92,7 @@ async fn a_key_file_is_read_again_once_its_key_was_refused() {
     provider.invalidate(&old);
     world.write("secret", "newer\n");
     assert_eq!(
-        told(&*provider.credentials().await.unwrap()),
+        told(&provider.credentials().await.unwrap()),
         "LTAI new -",
         "only what was refused goes"
     );

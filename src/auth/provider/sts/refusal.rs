@@ -87,7 +87,7 @@ impl fmt::Display for Refusal {
 
 impl Refusal {
     /// There was no whole answer.
-    pub(super) fn unreachable(endpoint: &str, failure: Failure) -> Self {
+    pub(super) fn unreachable(endpoint: &str, failure: &Failure) -> Self {
         let code = match failure.kind {
             FailureKind::Timeout => "timeout",
             FailureKind::Connect => "connect",
