@@ -6,6 +6,7 @@
 mod proxy;
 mod tls;
 
+use std::fmt;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
@@ -24,7 +25,7 @@ const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
 const IDLE_CONNECTION: Duration = Duration::from_secs(50);
 
 /// An account's connections. Cheap to clone; clones share them.
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 pub struct Transport {
     through_proxies: reqwest::Client,
     direct: reqwest::Client,
@@ -135,6 +136,13 @@ impl Transport {
     /// Connections to services of this machine: never through a proxy.
     pub(crate) fn direct(&self) -> &reqwest::Client {
         &self.direct
+    }
+}
+
+/// Tells nothing: the URL of a proxy may hold a password.
+impl fmt::Debug for Transport {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Transport").finish_non_exhaustive()
     }
 }
 

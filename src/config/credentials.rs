@@ -235,9 +235,7 @@ fn ecs_ram_role(
     _: Context,
 ) -> Option<CredentialsSource> {
     let role_name = optional(reader, section, "role_name", |text| {
-        let fits = |c: char| c.is_ascii_alphanumeric() || matches!(c, '-' | '_' | '.');
-        // It becomes part of a path.
-        if text.chars().all(fits) && !text.starts_with('.') {
+        if is_role_name(text) {
             Ok(text.to_owned())
         } else {
             Err("is not the name of a RAM role; allowed: letters, digits, -, _ and .".to_owned())
@@ -299,6 +297,12 @@ fn uri(reader: &mut Reader, section: &Section<'_>, context: Context) -> Option<C
             None
         }
     }
+}
+
+/// Whether a RAM role can have this name. It becomes part of a path.
+pub(crate) fn is_role_name(text: &str) -> bool {
+    let fits = |c: char| c.is_ascii_alphanumeric() || matches!(c, '-' | '_' | '.');
+    (1..=64).contains(&text.len()) && text.chars().all(fits) && !text.starts_with('.')
 }
 
 /// Reads the URI of a service that hands out keys. The error follows the value in a sentence.

@@ -24,8 +24,8 @@ use std::time::Duration;
 use crate::domain::Engine;
 
 pub(crate) use self::url::is_loopback;
-pub(crate) use credentials::credentials_uri;
 pub use credentials::{AccessKey, CredentialsSource, Role, SecretSource};
+pub(crate) use credentials::{credentials_uri, is_role_name};
 pub use duration::format as format_duration;
 pub use environment::{Environment, OVERRIDE_PREFIX};
 pub use problem::Problem;

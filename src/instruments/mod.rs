@@ -148,10 +148,16 @@ impl Instruments {
         self.clock_skew.with_label_values(&[scope.account, scope.region_id]).set(seconds);
     }
 
-    /// The account's temporary keys expire at `time`.
-    pub fn credentials_expiration(&self, account: &str, time: DateTime<Utc>) {
-        let seconds = time.timestamp() as f64;
-        self.credentials_expiration.with_label_values(&[account]).set(seconds);
+    /// The account's keys expire at `time`, or never.
+    pub fn credentials_expiration(&self, account: &str, time: Option<DateTime<Utc>>) {
+        match time {
+            Some(time) => {
+                let seconds = time.timestamp() as f64;
+                self.credentials_expiration.with_label_values(&[account]).set(seconds);
+            }
+            // It fails if there was no expiry before, which is just as well.
+            None => drop(self.credentials_expiration.remove_label_values(&[account])),
+        }
     }
 
     /// A value that the API's reference does not know was read.

@@ -7,6 +7,7 @@ use reqwest::RequestBuilder;
 
 use crate::auth::provider::session::{Keys, Session, json};
 use crate::auth::provider::source::Context;
+use crate::config::is_role_name;
 use crate::transport::{self, Answer};
 
 const ENDPOINT: &str = "http://100.100.100.200";
@@ -38,7 +39,8 @@ impl Metadata {
         let service = Service::open(context).await?;
         let configured = self.role_name.as_deref().or_else(|| context.variable(ROLE));
         let role = match configured {
-            Some(role) => role.to_owned(),
+            Some(role) if is_role_name(role) => role.to_owned(),
+            Some(_) => return Err(format!("the role of {ROLE} or the profile is no role's name")),
             None => service.role().await?,
         };
         service.keys_of(&role).await
@@ -87,8 +89,7 @@ impl<'a> Service<'a> {
         })?;
         let text = String::from_utf8_lossy(&answer.body);
         let name = text.trim();
-        let fits = |c: char| c.is_ascii_alphanumeric() || matches!(c, '-' | '_' | '.');
-        if name.is_empty() || !name.chars().all(fits) {
+        if !is_role_name(name) {
             return Err(format!("{url} answered with something that is no role's name"));
         }
         Ok(name.to_owned())

@@ -74,6 +74,8 @@ struct Inner {
     asking: Mutex<Option<CredentialsError>>,
     /// How often the source has been asked.
     asked: AtomicU64,
+    /// Where the first keys came from: told once.
+    found: OnceLock<&'static str>,
 }
 
 #[derive(Clone, Debug)]
@@ -121,6 +123,7 @@ impl Provider {
             held: watch::Sender::new(None),
             asking: Mutex::default(),
             asked: AtomicU64::new(0),
+            found: OnceLock::new(),
         };
         Self { inner: Arc::new(inner), renewal: OnceLock::new() }
     }
@@ -207,15 +210,15 @@ impl Inner {
                 stated: expiration.stated,
             }
         });
-        if let Some(expiry) = &expiry {
-            instruments.credentials_expiration(account, expiry.stated);
+        let stated = expiry.map(|expiry| expiry.stated);
+        instruments.credentials_expiration(account, stated);
+        let expires = stated.map(|stated| stated.to_rfc3339());
+        let provider = keys.provider;
+        if self.found.set(provider).is_ok() {
+            tracing::info!(%account, provider, expires, "found credentials");
+        } else {
+            tracing::debug!(%account, provider, expires, "took new credentials");
         }
-        tracing::info!(
-            %account,
-            provider = keys.provider,
-            expires = expiry.map(|expiry| expiry.stated.to_rfc3339()),
-            "took credentials"
-        );
         let held = Held { credentials: Arc::new(keys.credentials), expiry };
         self.held.send_replace(Some(held.clone()));
         held
@@ -244,6 +247,9 @@ async fn renew(inner: Arc<Inner>) {
                 if changed.is_err() {
                     return;
                 }
+                // Someone else got new keys, or found the old ones refused.
+                failures = 0;
+                again_at = Duration::ZERO;
             }
             () = due => {
                 let asking = inner.asking.lock().await;

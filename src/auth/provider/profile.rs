@@ -141,3 +141,46 @@ pub(super) fn absent<'a>(name: &str, others: impl Iterator<Item = &'a str>) -> L
 pub(super) fn required<T>(value: Option<T>, field: &str, profile: &str) -> Result<T, String> {
     value.ok_or_else(|| format!("profile {profile:?} has no {field}"))
 }
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    fn profile_like() -> impl Strategy<Value = String> {
+        let piece = prop_oneof![
+            Just("{\"current\": \"a\", \"profiles\": ["),
+            Just("{\"name\": \"a\", \"mode\": \"AK\"}"),
+            Just("]}"),
+            Just("{"),
+            Just("["),
+            Just("]"),
+            Just("[default]"),
+            Just("[a"),
+            Just("\n"),
+            Just("\r"),
+            Just("type = sts"),
+            Just("access_key_id"),
+            Just(" = "),
+            Just("#"),
+            Just(";"),
+            Just("\\"),
+            Just("\""),
+            Just("'"),
+            Just("\u{feff}"),
+            Just("\0"),
+            Just("é"),
+            Just("  x"),
+        ];
+        proptest::collection::vec(piece, 0..30).prop_map(|pieces| pieces.concat())
+    }
+
+    proptest! {
+        #[test]
+        fn any_file_is_read_or_refused(text in prop_oneof![".*", profile_like()]) {
+            let _ = cli_profile::look_up(&text, Some("a"));
+            let _ = ini_profile::look_up(&text, None, Path::new("file"));
+        }
+    }
+}

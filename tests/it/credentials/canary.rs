@@ -182,9 +182,22 @@ async fn no_secret_is_logged_or_printed_or_told_in_an_error() {
     }
     assert!(yielded > 50 && refused > 50, "{yielded} {refused}");
     let logs = logs.text();
-    assert!(logs.contains("took credentials") && logs.contains("API request"), "{logs}");
+    assert!(logs.contains("found credentials") && logs.contains("API request"), "{logs}");
     let line = logs.lines().find(|line| line.contains(CANARY));
     assert_eq!(line, None);
+}
+
+#[tokio::test]
+async fn the_password_of_a_proxy_is_not_told_when_it_lets_nobody_through() {
+    let refusing = Service::start(|_| Answer::status(407)).await;
+    let proxy = refusing.url().replace("http://", "http://user:c4nary@");
+    let source = role_of(CredentialsSource::AccessKey(key("LTAI", SECRET)));
+    let mut world = World::new(source).with_variable("https_proxy", proxy);
+    world.account.endpoints.sts = None;
+    let error = world.error().await;
+    assert!(error.contains("https://sts.aliyuncs.com: "), "{error}");
+    assert!(!error.contains(CANARY), "{error}");
+    assert!(refusing.requests()[0].headers.contains_key("proxy-authorization"));
 }
 
 #[test]
