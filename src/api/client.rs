@@ -11,7 +11,7 @@ use crate::api::request::ListImports;
 use crate::api::response::{self, Page};
 use crate::api::skew::{Change, Skew};
 use crate::api::{Error, Kind, endpoint, error_body};
-use crate::auth::sign::{self, Attempt, Call};
+use crate::auth::sign::{self, Attempt};
 use crate::auth::{Credentials, Provider};
 use crate::clock::Clock;
 use crate::config::{self, Environment};
@@ -174,7 +174,7 @@ impl Client {
         let parameters = request.parameters();
         let query: Vec<_> = parameters.iter().map(|(name, value)| (*name, &**value)).collect();
         let builtin = endpoint::rds(region_id, self.network);
-        let call = Call {
+        let call = sign::Call {
             endpoint: self.rds_override.as_deref().unwrap_or(&builtin),
             action: LIST_IMPORTS,
             version: VERSION,

@@ -115,7 +115,9 @@ impl Kind {
             Self::Credentials => {
                 "check that the access key exists, is enabled, and that ID and secret belong together"
             }
-            Self::NoCredentials => "give the account credentials",
+            Self::NoCredentials => {
+                "the message says where keys were looked for; mend one of these or set the account's credentials"
+            }
             Self::Forbidden => {
                 "grant the RAM action rds:DescibeImportsFromDatabase (spelled so) on this instance"
             }

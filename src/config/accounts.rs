@@ -5,13 +5,13 @@ use std::fs;
 use std::path::Path;
 use std::sync::Arc;
 
-use super::problem::quoted;
-use super::read::{Reader, Section, one_of};
-use super::url::base_url;
-use super::{Account, Endpoints, Network, Signature, credentials};
 use rustls::RootCertStore;
 use rustls::pki_types::CertificateDer;
 use rustls::pki_types::pem::PemObject;
+
+use super::problem::quoted;
+use super::read::{Reader, Section, one_of};
+use super::{Account, Endpoints, Network, Signature, base_url, credentials};
 
 /// The account of instances that name none.
 pub(super) const DEFAULT_ACCOUNT: &str = "default";
@@ -48,10 +48,10 @@ fn account(reader: &mut Reader, section: &Section<'_>) -> Option<Account> {
     let allow_http = reader.value(section, "allow_http", defaults.allow_http, |text| {
         one_of(text, &[("true", true), ("false", false)])
     });
-    let http_allowed = allow_http != Some(false);
-    let context = credentials::Context { allow_http: http_allowed };
-    let credentials = credentials::read(reader, &section.section("credentials"), context);
-    let endpoints = endpoints(reader, &section.section("endpoints"), http_allowed);
+    // If it cannot be read, that is the one problem to tell.
+    let http = allow_http != Some(false);
+    let credentials = credentials::read(reader, &section.section("credentials"), http);
+    let endpoints = endpoints(reader, &section.section("endpoints"), http);
     let ca_file = reader.file(section, "ca_file");
     if let Some(path) = &ca_file
         && let Err(error) = check_certificates(path)
@@ -84,7 +84,7 @@ fn endpoint(
     example: &str,
 ) -> Option<Option<String>> {
     let Some(text) = section.filled(key) else { return Some(None) };
-    let url = base_url(text, allow_http, example).and_then(|url| match url.query() {
+    let url = base_url::parse(text, allow_http, example).and_then(|url| match url.query() {
         None => Ok(url.as_str().trim_end_matches('/').to_owned()),
         Some(_) => Err(format!(
             "has more than a host, a port and a path; allowed: a URL such as {example}"

@@ -7,12 +7,11 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use ::url::Url;
+use url::Url;
 
 use super::problem::quoted;
 use super::read::{Reader, Section, one_of};
-use super::url::base_url;
-use super::{duration, format_duration};
+use super::{base_url, duration, format_duration};
 use crate::secret::Secret;
 
 /// How long STS lets temporary keys live: `DurationSeconds` of `AssumeRole`.
@@ -20,7 +19,7 @@ const ROLE_DURATIONS: std::ops::RangeInclusive<Duration> =
     Duration::from_secs(900)..=Duration::from_secs(43_200);
 
 /// Where an account's keys come from.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq)]
 pub enum CredentialsSource {
     /// The default chain of the official SDKs.
     Default,
@@ -71,7 +70,7 @@ pub enum CredentialsSource {
 }
 
 /// An access key of the configuration.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq)]
 pub struct AccessKey {
     /// `access_key_id`
     pub id: String,
@@ -80,7 +79,7 @@ pub struct AccessKey {
 }
 
 /// A RAM role to take, and for how long.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug, Default, PartialEq)]
 pub struct Role {
     /// `role_arn`
     pub arn: Option<String>,
@@ -93,7 +92,7 @@ pub struct Role {
 }
 
 /// A secret, or the file it stands in.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq)]
 pub enum SecretSource {
     /// The secret itself.
     Inline(Secret),
@@ -105,14 +104,7 @@ pub enum SecretSource {
 struct Type {
     name: &'static str,
     keys: &'static [&'static str],
-    read: fn(&mut Reader, &Section<'_>, Context) -> Option<CredentialsSource>,
-}
-
-/// What else of the account matters to its credentials.
-#[derive(Clone, Copy)]
-pub(super) struct Context {
-    /// Whether plain http is allowed to any host.
-    pub(super) allow_http: bool,
+    read: fn(&mut Reader, &Section<'_>, bool) -> Option<CredentialsSource>,
 }
 
 const TYPES: [Type; 8] = [
@@ -176,11 +168,11 @@ impl CredentialsSource {
     }
 }
 
-/// Reads `credentials`.
+/// Reads `credentials`. `allow_http` tells whether the account allows plain http to any host.
 pub(super) fn read(
     reader: &mut Reader,
     section: &Section<'_>,
-    context: Context,
+    allow_http: bool,
 ) -> Option<CredentialsSource> {
     let words = TYPES.each_ref().map(|kind| (kind.name, kind));
     let kind = reader.value(section, "type", &TYPES[0], |text| one_of(text, &words))?;
@@ -197,7 +189,7 @@ pub(super) fn read(
             fits = false;
         }
     }
-    let source = (kind.read)(reader, section, context);
+    let source = (kind.read)(reader, section, allow_http);
     source.filter(|_| fits)
 }
 
@@ -218,22 +210,18 @@ fn access_key(reader: &mut Reader, section: &Section<'_>, kind: &str) -> Option<
     Some(AccessKey { id: id?, secret: secret? })
 }
 
-fn sts(reader: &mut Reader, section: &Section<'_>, _: Context) -> Option<CredentialsSource> {
+fn sts(reader: &mut Reader, section: &Section<'_>, _: bool) -> Option<CredentialsSource> {
     let key = access_key(reader, section, "sts");
     let token = secret(reader, section, "security_token", "security_token_file", "sts");
     Some(CredentialsSource::Sts { key: key?, security_token: token? })
 }
 
-fn profile(reader: &mut Reader, section: &Section<'_>, _: Context) -> Option<CredentialsSource> {
+fn profile(reader: &mut Reader, section: &Section<'_>, _: bool) -> Option<CredentialsSource> {
     let name = section.filled("profile").map(str::to_owned);
     Some(CredentialsSource::Profile { name, file: reader.file(section, "file") })
 }
 
-fn ecs_ram_role(
-    reader: &mut Reader,
-    section: &Section<'_>,
-    _: Context,
-) -> Option<CredentialsSource> {
+fn ecs_ram_role(reader: &mut Reader, section: &Section<'_>, _: bool) -> Option<CredentialsSource> {
     let role_name = optional(reader, section, "role_name", |text| {
         if is_role_name(text) {
             Ok(text.to_owned())
@@ -244,11 +232,7 @@ fn ecs_ram_role(
     Some(CredentialsSource::EcsRamRole { role_name })
 }
 
-fn oidc_role_arn(
-    reader: &mut Reader,
-    section: &Section<'_>,
-    _: Context,
-) -> Option<CredentialsSource> {
+fn oidc_role_arn(reader: &mut Reader, section: &Section<'_>, _: bool) -> Option<CredentialsSource> {
     let role = role(reader, section);
     let oidc_provider_arn = optional(reader, section, "oidc_provider_arn", arn);
     Some(CredentialsSource::OidcRoleArn {
@@ -261,7 +245,7 @@ fn oidc_role_arn(
 fn ram_role_arn(
     reader: &mut Reader,
     section: &Section<'_>,
-    context: Context,
+    allow_http: bool,
 ) -> Option<CredentialsSource> {
     let role = role(reader, section);
     if section.filled("role_arn").is_none() && !reader.is_reported(section, "role_arn") {
@@ -276,7 +260,7 @@ fn ram_role_arn(
         reader.problem(&source, "type", message);
         return None;
     }
-    let source = read(reader, &source, context);
+    let source = read(reader, &source, allow_http);
     let role = role.filter(|role| role.arn.is_some());
     Some(CredentialsSource::RamRoleArn {
         role: role?,
@@ -285,12 +269,12 @@ fn ram_role_arn(
     })
 }
 
-fn uri(reader: &mut Reader, section: &Section<'_>, context: Context) -> Option<CredentialsSource> {
+fn uri(reader: &mut Reader, section: &Section<'_>, allow_http: bool) -> Option<CredentialsSource> {
     let Some(text) = section.filled("uri") else {
         return Some(CredentialsSource::Uri { uri: None });
     };
     // A URL with a password or a token in it must not be quoted.
-    match credentials_uri(text, context.allow_http) {
+    match credentials_uri(text, allow_http) {
         Ok(uri) => Some(CredentialsSource::Uri { uri: Some(Secret::new(uri)) }),
         Err(error) => {
             reader.problem(section, "uri", format!("the value {error}"));
@@ -307,7 +291,7 @@ pub(crate) fn is_role_name(text: &str) -> bool {
 
 /// Reads the URI of a service that hands out keys. The error follows the value in a sentence.
 pub(crate) fn credentials_uri(text: &str, allow_http: bool) -> Result<Url, String> {
-    base_url(text, allow_http, "http://localhost:8080/credentials")
+    base_url::parse(text, allow_http, "http://localhost:8080/credentials")
 }
 
 fn role(reader: &mut Reader, section: &Section<'_>) -> Option<Role> {

@@ -4,6 +4,7 @@
 //! tests.
 
 mod accounts;
+mod base_url;
 pub mod cost;
 mod credentials;
 mod duration;
@@ -13,7 +14,6 @@ mod keys;
 pub mod load;
 mod problem;
 mod read;
-mod url;
 mod yaml;
 
 use std::collections::BTreeMap;
@@ -23,7 +23,7 @@ use std::time::Duration;
 
 use crate::domain::Engine;
 
-pub(crate) use self::url::is_loopback;
+pub(crate) use base_url::is_loopback;
 pub use credentials::{AccessKey, CredentialsSource, Role, SecretSource};
 pub(crate) use credentials::{credentials_uri, is_role_name};
 pub use duration::format as format_duration;

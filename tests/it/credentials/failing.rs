@@ -46,8 +46,8 @@ impl Daemon {
             engine: Engine::MySQL,
             account: (*name).into(),
             name: "".into(),
-            interval: Duration::from_secs(60),
-            idle_interval: Duration::from_secs(60),
+            interval: Duration::from_secs(5),
+            idle_interval: Duration::from_secs(5),
             lookback: Duration::from_secs(86_400),
         });
         let instances = instances.collect();

@@ -6,7 +6,7 @@ use url::{Host, Url};
 
 /// Reads a base URL: https, or http for loopback, or for any host if `allow_http`. The error
 /// follows the value in a sentence.
-pub(super) fn base_url(text: &str, allow_http: bool, example: &str) -> Result<Url, String> {
+pub(super) fn parse(text: &str, allow_http: bool, example: &str) -> Result<Url, String> {
     let allowed = format!("allowed: a URL such as {example}");
     let url = Url::parse(text).map_err(|error| format!("is not a URL ({error}); {allowed}"))?;
     let Some(host) = url.host() else {
