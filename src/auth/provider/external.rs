@@ -1,9 +1,11 @@
 //! Mode `External` of a CLI profile: a command that prints keys as JSON.
 
-use std::process::Stdio;
+use std::io;
+use std::process::{ExitStatus, Stdio};
 use std::time::Duration;
 
 use serde::Deserialize;
+use tokio::io::AsyncReadExt as _;
 use tokio::process::Command;
 
 use crate::auth::Credentials;
@@ -13,6 +15,8 @@ use crate::secret::Secret;
 
 /// Longest time that the command may take.
 const TIMEOUT: Duration = Duration::from_secs(30);
+/// Longest output that is read.
+const MAX_OUTPUT: u64 = 1 << 20;
 
 /// A command to run.
 #[derive(Debug)]
@@ -39,17 +43,18 @@ impl External {
         };
         let mut command = Command::new(program);
         command.args(arguments).env_clear().envs(context.environment.as_map());
-        // What it says on stderr may hold anything.
-        command.stdin(Stdio::null()).stderr(Stdio::null()).kill_on_drop(true);
-        let output = tokio::time::timeout(TIMEOUT, command.output()).await;
-        let output = output
+        let run = tokio::time::timeout(TIMEOUT, run(&mut command)).await;
+        let (output, status) = run
             .map_err(|_| format!("process_command, {program}, did not end in {TIMEOUT:?}"))?
             .map_err(|error| format!("cannot run process_command, {program}: {error}"))?;
-        if !output.status.success() {
-            return Err(format!("process_command, {program}, failed: {}", output.status));
+        if output.len() as u64 > MAX_OUTPUT {
+            return Err(format!("process_command, {program}, prints more than 1 MiB"));
+        }
+        if !status.success() {
+            return Err(format!("process_command, {program}, failed: {status}"));
         }
         let handed_out = context.clock.now();
-        let keys = json::<Output>(&output.stdout).and_then(|output| {
+        let keys = json::<Output>(&output).and_then(|output| {
             let filled = |secret: &Secret| !secret.expose().is_empty();
             let secret = output.access_key_secret.filter(filled);
             if output.access_key_id.is_empty() {
@@ -70,4 +75,17 @@ impl External {
         });
         keys.map_err(|problem| format!("what process_command, {program}, prints {problem}"))
     }
+}
+
+/// Runs a command: what it prints, up to the limit, and how it ended. It ends with the future.
+async fn run(command: &mut Command) -> io::Result<(Vec<u8>, ExitStatus)> {
+    // What it says on stderr may hold anything.
+    command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::null()).kill_on_drop(true);
+    let mut child = command.spawn()?;
+    let mut output = Vec::new();
+    if let Some(stdout) = child.stdout.take() {
+        // With its pipe closed, a command that prints more ends by itself.
+        stdout.take(MAX_OUTPUT + 1).read_to_end(&mut output).await?;
+    }
+    Ok((output, child.wait().await?))
 }

@@ -235,6 +235,16 @@ async fn a_profile_that_cannot_serve_is_told_with_its_file() {
         ),
         (
             None,
+            cli(&json!({"mode": "External", "process_command": "yes c4nary"})),
+            "FILE: external: process_command, yes, prints more than 1 MiB",
+        ),
+        (
+            None,
+            cli(&json!({"mode": "External", "process_command": "echo 'c4nary"})),
+            "FILE: external: process_command has a quote that does not end",
+        ),
+        (
+            None,
             cli(&login),
             "FILE: cloud_sso: the login expired at 2026-11-24T12:00:00+00:00; log in with: aliyun \
              configure --profile p --mode CloudSSO",
