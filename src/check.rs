@@ -7,7 +7,7 @@ use std::path::Path;
 
 use crate::config::cost::{CallsPerDay, calls_per_day};
 use crate::config::load::{self, Loaded};
-use crate::config::{Account, Config, CredentialsSource, Environment, Network, format_duration};
+use crate::config::{Account, Config, Environment, Network, format_duration};
 
 /// Checks the configuration and writes the result for people to `out`. Returns whether it is free
 /// of problems; warnings are none.
@@ -53,7 +53,7 @@ fn accounts(config: &Config) -> Vec<Vec<String>> {
         let used = config.instances.iter().filter(|instance| instance.account == *name).count();
         rows.push(vec![
             name.to_string(),
-            credentials(&account.credentials).to_owned(),
+            account.credentials.type_name().to_owned(),
             endpoint(account).to_owned(),
             account.requests_per_second.to_string(),
             used.to_string(),
@@ -79,13 +79,6 @@ fn instances(config: &Config) -> Vec<Vec<String>> {
         ]);
     }
     rows
-}
-
-fn credentials(source: &CredentialsSource) -> &'static str {
-    match source {
-        CredentialsSource::Default => "default",
-        CredentialsSource::AccessKey { .. } => "access_key",
-    }
 }
 
 fn endpoint(account: &Account) -> &str {

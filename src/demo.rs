@@ -10,7 +10,8 @@ use tokio_util::sync::CancellationToken;
 use crate::app::{App, Serving};
 use crate::clock::Clock;
 use crate::config::{
-    Account, Config, CredentialsSource, Endpoints, Environment, Instance, Polling, SecretSource,
+    AccessKey, Account, Config, CredentialsSource, Endpoints, Environment, Instance, Polling,
+    SecretSource,
 };
 use crate::domain::Engine;
 use crate::secret::Secret;
@@ -73,11 +74,11 @@ impl Demo {
 fn config(simulator: &Simulator) -> Config {
     let accounts = simulator.accounts().iter().map(|key| {
         let account = Account {
-            credentials: CredentialsSource::AccessKey {
-                access_key_id: key.id.clone(),
-                access_key_secret: SecretSource::Inline(Secret::new(key.secret.as_str())),
-            },
-            endpoints: Endpoints { rds: Some(simulator.base_url()) },
+            credentials: CredentialsSource::AccessKey(AccessKey {
+                id: key.id.clone(),
+                secret: SecretSource::Inline(Secret::new(key.secret.as_str())),
+            }),
+            endpoints: Endpoints { rds: Some(simulator.base_url()), ..Endpoints::default() },
             ..Account::default()
         };
         (Arc::from(key.account.as_str()), account)

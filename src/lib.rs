@@ -9,7 +9,7 @@
 //! ```
 //!
 //! A module imports only from its left; [`clock`], [`domain`], [`secret`] and [`instruments`] are
-//! leaves that all may use.
+//! leaves that all may use. [`transport`] is the HTTP that `auth` and `api` speak; it knows `config`.
 
 pub mod api;
 pub mod app;
@@ -28,4 +28,5 @@ pub mod readiness;
 pub mod secret;
 pub mod simulator;
 pub mod store;
+pub mod transport;
 pub mod web;

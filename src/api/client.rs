@@ -1,78 +1,38 @@
-//! One attempt at an API call: sign, send, read within limits, understand.
+//! One attempt at an API call: sign, send, understand.
 
 use std::collections::BTreeMap;
-use std::path::{Path, PathBuf};
 use std::sync::{Arc, PoisonError, RwLock};
 use std::time::Duration;
 
 use chrono::{DateTime, Utc};
-use reqwest::header::{CONTENT_ENCODING, DATE, HeaderMap};
-use rustls::pki_types::CertificateDer;
-use rustls::pki_types::pem::PemObject as _;
 
 use crate::api::error::Code;
 use crate::api::request::ListImports;
 use crate::api::response::{self, Page};
 use crate::api::skew::{Change, Skew};
-use crate::api::{Error, endpoint, error_body, time};
-use crate::auth::{Credentials, Provider, signature_v1};
+use crate::api::{Error, Kind, endpoint, error_body};
+use crate::auth::sign::{self, Attempt};
+use crate::auth::{Credentials, Provider};
 use crate::clock::Clock;
 use crate::config::{self, Environment};
 use crate::domain::LIST_IMPORTS;
 use crate::instruments::{Instruments, Scope};
+use crate::transport::{self, Answer, SetupError, Transport};
 
 const VERSION: &str = "2014-08-15";
-const METHOD: &str = "POST";
-/// Largest body read.
-const MAX_BODY: usize = 8 * 1024 * 1024;
-/// Longest time for TCP and TLS to connect; the deadline of the call may be shorter.
-const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
-/// How long an unused connection is kept; shorter than the usual limits of servers.
-const IDLE_CONNECTION: Duration = Duration::from_secs(50);
 
 /// Calls the API for one account.
 #[derive(Debug)]
 pub struct Client {
     account: Arc<str>,
-    http: reqwest::Client,
+    transport: Transport,
     credentials: Provider,
+    signature: config::Signature,
     network: config::Network,
     rds_override: Option<String>,
     skews: RwLock<BTreeMap<Arc<str>, Arc<Skew>>>,
     clock: Clock,
     instruments: Instruments,
-}
-
-/// Why an account's client cannot be made.
-#[derive(Debug, thiserror::Error)]
-pub enum SetupError {
-    /// The CA file cannot be used.
-    #[error("account {account}: cannot use ca_file {}: {problem}", path.display())]
-    CaFile {
-        /// Which account.
-        account: Arc<str>,
-        /// Which file.
-        path: PathBuf,
-        /// What is wrong with it.
-        problem: String,
-    },
-    /// TLS or proxy settings cannot be used.
-    #[error("account {account}: cannot set up HTTPS: {problem}")]
-    Https {
-        /// Which account.
-        account: Arc<str>,
-        /// What is wrong.
-        problem: String,
-    },
-}
-
-/// An answer as it came: status, and whatever of head and body we look at.
-struct Answer {
-    status: u16,
-    date: Option<DateTime<Utc>>,
-    request_id: Option<String>,
-    retry_after: Option<Duration>,
-    body: Vec<u8>,
 }
 
 impl Client {
@@ -89,25 +49,19 @@ impl Client {
         clock: Clock,
         instruments: Instruments,
     ) -> Result<Self, SetupError> {
-        let https_problem =
-            |problem: String| SetupError::Https { account: Arc::clone(name), problem };
-        let tls = tls_config(name, account.ca_file.as_deref())?;
-        let http = reqwest::Client::builder()
-            .tls_backend_preconfigured(tls)
-            .user_agent(concat!(env!("CARGO_PKG_NAME"), "/", env!("CARGO_PKG_VERSION")))
-            .redirect(reqwest::redirect::Policy::none())
-            .referer(false)
-            .connect_timeout(CONNECT_TIMEOUT)
-            .timeout(polling.request_timeout)
-            .pool_idle_timeout(IDLE_CONNECTION)
-            .pool_max_idle_per_host(polling.concurrency)
-            .http1_only()
-            .build()
-            .map_err(|error| https_problem(describe(error)))?;
+        let transport = Transport::new(name, account, polling, environment)?;
         Ok(Self {
             account: Arc::clone(name),
-            http,
-            credentials: Provider::new(account.credentials.clone(), environment),
+            credentials: Provider::new(
+                name,
+                account,
+                transport.clone(),
+                environment,
+                clock.clone(),
+                instruments.clone(),
+            ),
+            transport,
+            signature: account.signature,
             network: account.network,
             rds_override: account.endpoints.rds.clone(),
             skews: RwLock::default(),
@@ -121,11 +75,6 @@ impl Client {
         let skews = self.skews.read().unwrap_or_else(PoisonError::into_inner);
         let now = self.clock.now();
         skews.get(region_id).map_or(now, |skew| skew.correct(now))
-    }
-
-    /// Looks at the source of the keys again at the next call, since the API refused them.
-    pub fn forget_credentials(&self) {
-        self.credentials.invalidate();
     }
 
     /// Asks for one page of an instance's migration tasks: one attempt, signed anew.
@@ -142,10 +91,11 @@ impl Client {
         let credentials = self
             .credentials
             .credentials()
+            .await
             .map_err(|error| Error::no_credentials(error.to_string()))?;
-        let url = self.signed_url(region_id, request, &credentials);
+        let signed = self.sign(region_id, request, &credentials);
         let began = self.clock.monotonic();
-        let result = self.attempt(scope, url, &credentials).await;
+        let result = self.attempt(scope, signed, &credentials).await;
         let took = self.clock.monotonic().saturating_sub(began);
         let failure = result.as_ref().err().map(|error| error.code().to_string());
         self.instruments.api_request(scope, LIST_IMPORTS, took, failure.as_deref());
@@ -166,13 +116,13 @@ impl Client {
     async fn attempt(
         &self,
         scope: Scope<'_>,
-        url: String,
-        credentials: &Credentials,
+        request: sign::Request,
+        credentials: &Arc<Credentials>,
     ) -> Result<Page, Error> {
         let sent = self.clock.now();
-        let answer = self.send(url).await?;
+        let answer = self.send(request).await?;
         let received = self.clock.now();
-        let answered_at = answer.date.unwrap_or_else(|| self.server_time(scope.region_id));
+        let answered_at = answer.date().unwrap_or_else(|| self.server_time(scope.region_id));
 
         let result = match answer.status {
             200..=299 => response::parse(&answer.body, answered_at)
@@ -184,7 +134,7 @@ impl Client {
             |error| matches!(error.code(), Code::Documented(_) | Code::Other),
             |_| true,
         );
-        if let (true, Some(date)) = (spoken_by_api, answer.date) {
+        if let (true, Some(date)) = (spoken_by_api, answer.date()) {
             self.observe_skew(scope, sent, received, date);
         }
         match result {
@@ -195,65 +145,44 @@ impl Client {
                 Ok(parsed.page)
             }
             Err(error) => {
-                Err(error.with_request_id(answer.request_id).with_retry_after(answer.retry_after))
+                if matches!(error.kind(), Kind::TokenExpired | Kind::Credentials) {
+                    self.credentials.invalidate(credentials);
+                }
+                let request_id = answer.request_id().map(str::to_owned);
+                Err(error.with_request_id(request_id).with_retry_after(retry_after(&answer)))
             }
         }
     }
 
-    async fn send(&self, url: String) -> Result<Answer, Error> {
-        let response =
-            self.http.post(url).header("content-length", 0).send().await.map_err(unreachable)?;
-        let headers = response.headers();
-        let mut answer = Answer {
-            status: response.status().as_u16(),
-            date: text(headers, DATE.as_str()).and_then(time::parse_http_date),
-            request_id: text(headers, "x-acs-request-id").map(str::to_owned),
-            retry_after: retry_after(headers),
-            body: Vec::new(),
-        };
-        if let Some(encoding) = text(headers, CONTENT_ENCODING.as_str())
-            && encoding != "identity"
-        {
-            let problem =
-                format!("the body has the encoding {encoding:?}, which was not asked for");
-            return Err(Error::bad_response(problem).with_request_id(answer.request_id));
+    async fn send(&self, request: sign::Request) -> Result<Answer, Error> {
+        let sign::Request { url, headers, body } = request;
+        let mut request = self.transport.through_proxies().post(url);
+        for (name, value) in headers {
+            request = request.header(name, value);
         }
-        answer.body = read_body(response)
-            .await
-            .map_err(|error| error.with_request_id(answer.request_id.clone()))?;
-        Ok(answer)
+        // Without a body reqwest leaves the length out, which some servers refuse.
+        let request = request.header("content-length", body.len()).body(body);
+        transport::send(request).await.map_err(Error::from)
     }
 
-    fn signed_url(
+    fn sign(
         &self,
         region_id: &str,
         request: &ListImports<'_>,
         credentials: &Credentials,
-    ) -> String {
-        let timestamp = time::to_second(self.server_time(region_id));
-        let nonce = format!("{:032x}", fastrand::u128(..));
-        let own = request.parameters();
-        let mut parameters: Vec<(&str, &str)> =
-            own.iter().map(|(name, value)| (*name, &**value)).collect();
-        parameters.extend([
-            ("Action", LIST_IMPORTS),
-            ("Version", VERSION),
-            ("Format", "JSON"),
-            ("AccessKeyId", credentials.access_key_id.as_str()),
-            ("SignatureMethod", "HMAC-SHA1"),
-            ("SignatureVersion", "1.0"),
-            ("SignatureNonce", nonce.as_str()),
-            ("Timestamp", timestamp.as_str()),
-        ]);
-        if let Some(token) = &credentials.security_token {
-            parameters.push(("SecurityToken", token.expose()));
-        }
-        let signed = signature_v1::sign(METHOD, &parameters, &credentials.access_key_secret);
-        let base = match &self.rds_override {
-            Some(base) => base.trim_end_matches('/').to_owned(),
-            None => endpoint::rds(region_id, self.network),
+    ) -> sign::Request {
+        let parameters = request.parameters();
+        let query: Vec<_> = parameters.iter().map(|(name, value)| (*name, &**value)).collect();
+        let builtin = endpoint::rds(region_id, self.network);
+        let call = sign::Call {
+            endpoint: self.rds_override.as_deref().unwrap_or(&builtin),
+            action: LIST_IMPORTS,
+            version: VERSION,
+            query: &query,
+            form: &[],
         };
-        format!("{base}/?{}", signed.query())
+        let attempt = Attempt::at(self.server_time(region_id));
+        sign::sign(self.signature, &call, &attempt, credentials)
     }
 
     fn observe_skew(
@@ -308,108 +237,8 @@ fn success_that_is_none(answer: &Answer, problem: &str, credentials: &Credential
     }
 }
 
-async fn read_body(mut response: reqwest::Response) -> Result<Vec<u8>, Error> {
-    let announced = response.content_length();
-    let too_large = || Error::bad_response(format!("the body is larger than {MAX_BODY} bytes"));
-    if announced.is_some_and(|length| length > MAX_BODY as u64) {
-        return Err(too_large());
-    }
-    let mut body = Vec::with_capacity(announced.unwrap_or(0) as usize);
-    loop {
-        match response.chunk().await {
-            Ok(Some(chunk)) if body.len() + chunk.len() > MAX_BODY => return Err(too_large()),
-            Ok(Some(chunk)) => body.extend_from_slice(&chunk),
-            Ok(None) => return Ok(body),
-            Err(error) if error.is_timeout() => {
-                return Err(Error::timeout("the body did not end in time"));
-            }
-            Err(error) => {
-                let problem = describe(error);
-                let got = body.len();
-                return Err(Error::bad_response(format!(
-                    "the body broke off after {got} bytes: {problem}"
-                )));
-            }
-        }
-    }
-}
-
-fn text<'a>(headers: &'a HeaderMap, name: &str) -> Option<&'a str> {
-    headers.get(name)?.to_str().ok()
-}
-
 /// Milliseconds; values that are not positive mean nothing, as in the official SDKs.
-fn retry_after(headers: &HeaderMap) -> Option<Duration> {
-    let milliseconds: u64 = text(headers, "x-acs-retry-after")?.trim().parse().ok()?;
+fn retry_after(answer: &Answer) -> Option<Duration> {
+    let milliseconds: u64 = answer.header("x-acs-retry-after")?.trim().parse().ok()?;
     (milliseconds > 0).then(|| Duration::from_millis(milliseconds))
-}
-
-fn unreachable(error: reqwest::Error) -> Error {
-    if error.is_timeout() {
-        return Error::timeout(if error.is_connect() {
-            "no connection in time"
-        } else {
-            "no answer in time"
-        });
-    }
-    let code = if is_tls(&error) { Code::Tls } else { Code::Connect };
-    Error::unreachable(code, describe(error))
-}
-
-/// Whether a `rustls::Error` is among the causes. An `io::Error` hides the error it holds from
-/// `source`, so it has to be asked for it.
-fn is_tls(error: &reqwest::Error) -> bool {
-    let mut cause = std::error::Error::source(error);
-    while let Some(error) = cause {
-        let held = error.downcast_ref::<std::io::Error>().and_then(std::io::Error::get_ref);
-        if error.is::<rustls::Error>() || held.is_some_and(|held| held.is::<rustls::Error>()) {
-            return true;
-        }
-        cause = error.source();
-    }
-    false
-}
-
-/// The error with its causes, without the URL: that holds the key ID and the signature.
-fn describe(error: reqwest::Error) -> String {
-    let error = error.without_url();
-    let mut text = error.to_string();
-    let mut cause = std::error::Error::source(&error);
-    while let Some(error) = cause {
-        let part = error.to_string();
-        if !text.ends_with(&part) {
-            text = format!("{text}: {part}");
-        }
-        cause = error.source();
-    }
-    text
-}
-
-fn tls_config(name: &Arc<str>, ca_file: Option<&Path>) -> Result<rustls::ClientConfig, SetupError> {
-    let mut roots =
-        rustls::RootCertStore::from_iter(webpki_roots::TLS_SERVER_ROOTS.iter().cloned());
-    if let Some(path) = ca_file {
-        let unusable = |problem: String| SetupError::CaFile {
-            account: Arc::clone(name),
-            path: path.to_owned(),
-            problem,
-        };
-        let certificates: Vec<_> = CertificateDer::pem_file_iter(path)
-            .and_then(Iterator::collect)
-            .map_err(|error| unusable(error.to_string()))?;
-        if certificates.is_empty() {
-            return Err(unusable("it holds no certificate".to_owned()));
-        }
-        for certificate in certificates {
-            roots.add(certificate).map_err(|error| unusable(error.to_string()))?;
-        }
-    }
-    let provider = Arc::new(rustls::crypto::ring::default_provider());
-    let builder = rustls::ClientConfig::builder_with_provider(provider)
-        .with_safe_default_protocol_versions()
-        .map_err(|error| SetupError::Https {
-            account: Arc::clone(name),
-            problem: error.to_string(),
-        })?;
-    Ok(builder.with_root_certificates(roots).with_no_client_auth())
 }

@@ -6,6 +6,8 @@
 use std::fmt;
 use std::time::Duration;
 
+use crate::transport::{Failure, FailureKind};
+
 /// A call that failed.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Error {
@@ -113,7 +115,9 @@ impl Kind {
             Self::Credentials => {
                 "check that the access key exists, is enabled, and that ID and secret belong together"
             }
-            Self::NoCredentials => "give the account credentials",
+            Self::NoCredentials => {
+                "the message says where keys were looked for; mend one of these or set the account's credentials"
+            }
             Self::Forbidden => {
                 "grant the RAM action rds:DescibeImportsFromDatabase (spelled so) on this instance"
             }
@@ -272,11 +276,6 @@ impl Error {
         Self::new(Kind::Unavailable, Code::Timeout, message.into())
     }
 
-    /// A call that did not reach the API.
-    pub(super) fn unreachable(code: Code, message: String) -> Self {
-        Self::new(Kind::Unavailable, code, message)
-    }
-
     /// A call that could not be signed.
     pub(super) fn no_credentials(message: String) -> Self {
         Self::new(Kind::NoCredentials, Code::NoCredentials, message)
@@ -321,6 +320,18 @@ impl Error {
     /// How long the API asked us to wait.
     pub fn retry_after(&self) -> Option<Duration> {
         self.retry_after
+    }
+}
+
+impl From<Failure> for Error {
+    fn from(failure: Failure) -> Self {
+        let (kind, code) = match failure.kind {
+            FailureKind::Timeout => (Kind::Unavailable, Code::Timeout),
+            FailureKind::Connect => (Kind::Unavailable, Code::Connect),
+            FailureKind::Tls => (Kind::Unavailable, Code::Tls),
+            FailureKind::BadBody => (Kind::BadResponse, Code::BadResponse),
+        };
+        Self::new(kind, code, failure.problem).with_request_id(failure.request_id)
     }
 }
 

@@ -12,7 +12,9 @@ mod response;
 mod skew;
 pub mod time;
 
-pub use client::{Client, SetupError};
+pub use client::Client;
 pub use error::{Error, Kind};
 pub use request::ListImports;
 pub use response::Page;
+
+pub use crate::transport::SetupError;

@@ -26,12 +26,6 @@ pub fn parse_position(text: &str) -> Option<DateTime<Utc>> {
         .map(|time| time.and_utc())
 }
 
-/// Reads an HTTP `Date` header (RFC 9110, section 5.6.7; the preferred form).
-pub fn parse_http_date(text: &str) -> Option<DateTime<Utc>> {
-    let time = NaiveDateTime::parse_from_str(text, "%a, %d %b %Y %H:%M:%S GMT").ok()?;
-    Some(time.and_utc())
-}
-
 #[cfg(test)]
 mod tests {
     use proptest::prelude::*;
@@ -57,17 +51,10 @@ mod tests {
         }
     }
 
-    #[test]
-    fn http_dates_are_read() {
-        let date = "Sun, 06 Nov 1994 08:49:37 GMT";
-        assert_eq!(parse_http_date(date), Some(utc("1994-11-06T08:49:37Z")));
-        assert_eq!(parse_http_date("now"), None);
-    }
-
     proptest! {
         #[test]
         fn any_text_is_read_or_refused(text in ".*") {
-            let _ = (parse_position(&text), parse_http_date(&text));
+            let _ = parse_position(&text);
         }
 
         #[test]

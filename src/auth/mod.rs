@@ -1,10 +1,12 @@
 //! Keys, and what is signed with them.
 //!
-//! A [`Provider`] turns an account's configuration into [`Credentials`]; [`signature_v1`] signs a
-//! request with them. Nothing here talks to ApsaraDB RDS.
+//! A [`Provider`] turns an account's configuration into [`Credentials`]; [`sign`] signs a call with
+//! them, by [`signature_v1`] or [`signature_v3`]. Nothing here talks to ApsaraDB RDS.
 
 pub mod provider;
+pub(crate) mod sign;
 pub mod signature_v1;
+pub mod signature_v3;
 
 pub use provider::{CredentialsError, Provider};
 

@@ -51,7 +51,7 @@ const ACCOUNT: &[Key] = &[
     text("requests_per_second"),
     text("signature"),
     text("network"),
-    table("endpoints", &[text("rds")]),
+    table("endpoints", &[text("rds"), text("sts"), text("metadata")]),
     text("allow_http"),
     text("ca_file"),
 ];
@@ -61,6 +61,40 @@ const CREDENTIALS: &[Key] = &[
     text("access_key_id"),
     text("access_key_secret"),
     text("access_key_secret_file"),
+    text("security_token"),
+    text("security_token_file"),
+    text("profile"),
+    text("file"),
+    text("role_name"),
+    text("role_arn"),
+    text("role_session_name"),
+    text("external_id"),
+    text("policy"),
+    text("duration"),
+    text("oidc_provider_arn"),
+    text("oidc_token_file"),
+    text("uri"),
+    table("source", SOURCE),
+];
+
+/// Keys that take a role: credentials, but no other role.
+const SOURCE: &[Key] = &[
+    text("type"),
+    text("access_key_id"),
+    text("access_key_secret"),
+    text("access_key_secret_file"),
+    text("security_token"),
+    text("security_token_file"),
+    text("profile"),
+    text("file"),
+    text("role_name"),
+    text("role_arn"),
+    text("role_session_name"),
+    text("policy"),
+    text("duration"),
+    text("oidc_provider_arn"),
+    text("oidc_token_file"),
+    text("uri"),
 ];
 
 const POLLING: &[Key] = &[
@@ -243,13 +277,15 @@ mod tests {
     const EXAMPLE: &str = include_str!("../../config.example.yaml");
     const REFERENCE: &str = include_str!("../../docs/configuration.md");
 
-    /// Every key of the table, written as the reference does.
+    /// Every key of the table, written as the reference does. The keys of `source` are those of
+    /// `credentials`.
     fn table() -> BTreeSet<String> {
         fn add(keys: &[Key], prefix: &str, paths: &mut BTreeSet<String>) {
             for key in keys {
                 let path = format!("{prefix}{}", key.name);
                 match key.shape {
                     Shape::Text => {}
+                    Shape::Table(_) if key.name == "source" => {}
                     Shape::Table(keys) => add(keys, &format!("{path}."), paths),
                     Shape::Named(keys) => add(keys, &format!("{path}.<name>."), paths),
                     Shape::List(keys) => add(keys, &format!("{path}[]."), paths),
@@ -291,6 +327,15 @@ mod tests {
         let mut texts = BTreeMap::new();
         add(&yaml::parse(EXAMPLE).unwrap(), "", &mut texts);
         texts
+    }
+
+    #[test]
+    fn a_source_has_the_keys_of_credentials_but_for_a_role_of_its_own() {
+        let credentials: BTreeSet<_> = names(CREDENTIALS).collect();
+        let source: BTreeSet<_> = names(SOURCE).collect();
+        let missing: Vec<_> = credentials.difference(&source).collect();
+        assert_eq!(missing, [&"external_id", &"source"]);
+        assert!(source.is_subset(&credentials));
     }
 
     #[test]

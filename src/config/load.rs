@@ -14,7 +14,7 @@ use config::{ConfigError, Map, Source, Value};
 use super::environment::{self, Environment};
 use super::problem::{KeyPath, Problem, Report};
 use super::read::{Reader, Section};
-use super::{Config, accounts, cost, duration, instances, keys, yaml};
+use super::{Config, accounts, cost, credentials, duration, instances, keys, yaml};
 
 /// Larger than any configuration of 10,000 instances.
 const MAX_BYTES: u64 = 16 << 20;
@@ -183,7 +183,7 @@ fn holds_secret(file: &Map<String, Value>) -> bool {
         .section("accounts")
         .named()
         .iter()
-        .any(|(_, account)| account.section("credentials").filled("access_key_secret").is_some())
+        .any(|(_, account)| credentials::hold_secret(&account.section("credentials")))
 }
 
 #[cfg(unix)]

@@ -4,7 +4,9 @@
 //! tests.
 
 mod accounts;
+mod base_url;
 pub mod cost;
+mod credentials;
 mod duration;
 mod environment;
 mod instances;
@@ -20,8 +22,10 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use crate::domain::Engine;
-use crate::secret::Secret;
 
+pub(crate) use base_url::is_loopback;
+pub use credentials::{AccessKey, CredentialsSource, Role, SecretSource};
+pub(crate) use credentials::{credentials_uri, is_role_name};
 pub use duration::format as format_duration;
 pub use environment::{Environment, OVERRIDE_PREFIX};
 pub use problem::Problem;
@@ -44,6 +48,8 @@ pub struct Account {
     pub credentials: CredentialsSource,
     /// API budget of the whole account, in calls per second; more than 0.
     pub requests_per_second: f64,
+    /// How requests are signed.
+    pub signature: Signature,
     /// Which endpoint a region ID stands for.
     pub network: Network,
     /// Overrides of endpoints.
@@ -54,27 +60,13 @@ pub struct Account {
     pub ca_file: Option<PathBuf>,
 }
 
-/// Where an account's keys come from.
-#[derive(Clone, Debug)]
-pub enum CredentialsSource {
-    /// The default chain: the environment's keys.
-    Default,
-    /// Keys that the configuration holds or names a file for.
-    AccessKey {
-        /// `access_key_id`
-        access_key_id: String,
-        /// `access_key_secret`, or where to read it.
-        access_key_secret: SecretSource,
-    },
-}
-
-/// A secret, or the file it stands in.
-#[derive(Clone, Debug)]
-pub enum SecretSource {
-    /// The secret itself.
-    Inline(Secret),
-    /// A file that holds the secret and perhaps a line end; read when the account starts.
-    File(PathBuf),
+/// How requests are signed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Signature {
+    /// The RPC signature with HMAC-SHA1, which documentation and SDKs call V2 today.
+    HmacSha1,
+    /// `ACS3-HMAC-SHA256`, also called V3.
+    Acs3HmacSha256,
 }
 
 /// Which endpoint a region ID stands for.
@@ -92,6 +84,10 @@ pub enum Network {
 pub struct Endpoints {
     /// Of ApsaraDB RDS, such as `https://rds.aliyuncs.com`.
     pub rds: Option<String>,
+    /// Of the Security Token Service, such as `https://sts.aliyuncs.com`.
+    pub sts: Option<String>,
+    /// Of the ECS metadata service, such as `http://100.100.100.200`.
+    pub metadata: Option<String>,
 }
 
 /// How polls go.
@@ -139,6 +135,7 @@ impl Default for Account {
         Self {
             credentials: CredentialsSource::Default,
             requests_per_second: 5.0,
+            signature: Signature::HmacSha1,
             network: Network::Public,
             endpoints: Endpoints::default(),
             allow_http: false,

@@ -39,6 +39,11 @@ impl<'a> Section<'a> {
         Self { path: self.path.key(key), table }
     }
 
+    /// Whether there is a mapping at `key`.
+    pub(super) fn has_section(&self, key: &str) -> bool {
+        matches!(self.get(key), Some(ValueKind::Table(_)))
+    }
+
     /// The mappings at the names of this mapping, in the order of the names.
     pub(super) fn named(&self) -> Vec<(&'a str, Self)> {
         let mut names: Vec<_> = self.table.iter().flat_map(|table| table.keys()).collect();

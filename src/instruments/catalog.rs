@@ -98,6 +98,13 @@ pub const CLOCK_SKEW: Family = family(
     &["account", "region_id"],
     "This machine's clock minus the API's, by the Date header of the last answer; 0 when the answer's whole second agrees. Absent until there was an answer.",
 );
+/// `aliyun_rds_import_exporter_credentials_expiration_timestamp_seconds`
+pub const CREDENTIALS_EXPIRATION: Family = family(
+    "aliyun_rds_import_exporter_credentials_expiration_timestamp_seconds",
+    Gauge,
+    &["account"],
+    "When the account's temporary keys expire, as their source tells it. They are renewed 15 minutes before; in the past, renewing fails. Absent for keys without an end.",
+);
 /// `aliyun_rds_import_exporter_http_request_duration_seconds`
 pub const HTTP_REQUEST_DURATION: Family = family(
     "aliyun_rds_import_exporter_http_request_duration_seconds",
@@ -233,7 +240,7 @@ pub const TASKS: Family = family(
 );
 
 /// All families, in the order of their names, which is also their order on the page.
-pub const FAMILIES: [Family; 26] = [
+pub const FAMILIES: [Family; 27] = [
     API_BUDGET,
     API_REQUEST_DURATION,
     API_REQUEST_FAILURES,
@@ -241,6 +248,7 @@ pub const FAMILIES: [Family; 26] = [
     API_THROTTLED,
     BUILD_INFO,
     CLOCK_SKEW,
+    CREDENTIALS_EXPIRATION,
     HTTP_REQUEST_DURATION,
     HTTP_REQUESTS,
     INSTANCES,

@@ -4,6 +4,7 @@ pub mod catalog;
 
 use std::time::Duration;
 
+use chrono::{DateTime, Utc};
 use prometheus::core::Collector;
 use prometheus::process_collector::ProcessCollector;
 use prometheus::proto::MetricFamily;
@@ -32,6 +33,7 @@ pub struct Instruments {
     api_requests: IntCounterVec,
     api_throttled: IntCounterVec,
     clock_skew: GaugeVec,
+    credentials_expiration: GaugeVec,
     http_request_duration: HistogramVec,
     http_requests: IntCounterVec,
     schedule_delay: HistogramVec,
@@ -65,6 +67,7 @@ impl Instruments {
             api_requests: counter(&registry, catalog::API_REQUESTS)?,
             api_throttled: counter(&registry, catalog::API_THROTTLED)?,
             clock_skew: gauge(&registry, catalog::CLOCK_SKEW)?,
+            credentials_expiration: gauge(&registry, catalog::CREDENTIALS_EXPIRATION)?,
             http_request_duration: histogram(
                 &registry,
                 catalog::HTTP_REQUEST_DURATION,
@@ -95,7 +98,7 @@ impl Instruments {
     /// Makes the counters of an account and region exist at 0, so that their first increase shows.
     pub fn announce(&self, scope: Scope<'_>, rate: f64) {
         let Scope { account, region_id } = scope;
-        self.api_requests.with_label_values(&[account, LIST_IMPORTS, region_id]);
+        self.announce_action(scope, LIST_IMPORTS);
         self.api_throttled.with_label_values(&[account]);
         self.walks.with_label_values(&[account, region_id]);
         for reason in ["count", "duplicate", "page_number", "total_changed"] {
@@ -105,6 +108,11 @@ impl Instruments {
             self.unknown_values.with_label_values(&[field]);
         }
         self.budget(account, rate);
+    }
+
+    /// Makes the counter of an action's requests exist at 0.
+    pub fn announce_action(&self, scope: Scope<'_>, action: &str) {
+        self.api_requests.with_label_values(&[scope.account, action, scope.region_id]);
     }
 
     /// An API request was sent; `failure` is the code of its error, if it failed.
@@ -138,6 +146,18 @@ impl Instruments {
     /// This machine's clock minus the API's, in seconds.
     pub fn clock_skew(&self, scope: Scope<'_>, seconds: f64) {
         self.clock_skew.with_label_values(&[scope.account, scope.region_id]).set(seconds);
+    }
+
+    /// The account's keys expire at `time`, or never.
+    pub fn credentials_expiration(&self, account: &str, time: Option<DateTime<Utc>>) {
+        match time {
+            Some(time) => {
+                let seconds = time.timestamp() as f64;
+                self.credentials_expiration.with_label_values(&[account]).set(seconds);
+            }
+            // It fails if there was no expiry before, which is just as well.
+            None => drop(self.credentials_expiration.remove_label_values(&[account])),
+        }
     }
 
     /// A value that the API's reference does not know was read.

@@ -207,7 +207,6 @@ impl AccountPoll {
     }
 
     fn back_off(&mut self, now: Duration, error: &Error) {
-        self.caller.client.forget_credentials();
         let before = self.backing_off.as_ref();
         // Polls that were under way together fail together: that is one failure.
         if before.is_some_and(|backing_off| now < backing_off.until) {

@@ -62,12 +62,7 @@ impl Caller {
             match error.kind().retry() {
                 Retry::No => return Err(error),
                 Retry::SignedAnew if signed_anew => return Err(error),
-                Retry::SignedAnew => {
-                    signed_anew = true;
-                    if error.kind() == Kind::TokenExpired {
-                        self.client.forget_credentials();
-                    }
-                }
+                Retry::SignedAnew => signed_anew = true,
                 Retry::AfterPause => {
                     let pause = call_pause(attempt, fastrand::f64());
                     let pause = pause.max(error.retry_after().unwrap_or_default());

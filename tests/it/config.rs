@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use aliyun_rds_import_exporter::config::load::{LoadError, Loaded, from_file, from_str};
 use aliyun_rds_import_exporter::config::{
-    CredentialsSource, Environment, OVERRIDE_PREFIX, Polling, SecretSource,
+    AccessKey, CredentialsSource, Environment, OVERRIDE_PREFIX, Polling, SecretSource,
 };
 use proptest::prelude::*;
 
@@ -106,10 +106,10 @@ fn number_like_texts_stay_as_they_are_written() {
         .accounts
         .values()
         .map(|account| match &account.credentials {
-            CredentialsSource::AccessKey {
-                access_key_id,
-                access_key_secret: SecretSource::Inline(secret),
-            } => (access_key_id.as_str(), secret.expose()),
+            CredentialsSource::AccessKey(AccessKey {
+                id,
+                secret: SecretSource::Inline(secret),
+            }) => (id.as_str(), secret.expose()),
             other => panic!("{other:?}"),
         })
         .collect();
@@ -123,7 +123,7 @@ fn a_secret_may_be_a_block_of_text() {
          access_key_id: id\n      access_key_secret: |\n        abc\n{MINIMAL}"
     );
     let config = load_text(&yaml, &[]).unwrap().config;
-    let CredentialsSource::AccessKey { access_key_secret: SecretSource::Inline(secret), .. } =
+    let CredentialsSource::AccessKey(AccessKey { secret: SecretSource::Inline(secret), .. }) =
         &config.accounts["default"].credentials
     else {
         panic!("no inline secret")
@@ -172,7 +172,7 @@ fn variables_reach_an_account_whatever_its_case_and_punctuation() {
     assert_eq!(names, ["Prod-B", "new", "other.one"]);
     assert!(matches!(
         &config.accounts["Prod-B"].credentials,
-        CredentialsSource::AccessKey { access_key_id, .. } if access_key_id == "0123"
+        CredentialsSource::AccessKey(AccessKey { id, .. }) if id == "0123"
     ));
 }
 
@@ -280,11 +280,20 @@ fn no_value_of_a_variable_for_a_private_key_is_told() {
 fn warns_of_a_secret_that_everybody_can_read() {
     let folder = tempfile::tempdir().unwrap();
     let file = folder.path().join("config.yaml");
-    let credentials = "{type: access_key, access_key_id: id, access_key_secret: c4nary}";
-    let with_secret = format!("accounts: {{default: {{credentials: {credentials}}}}}\n{MINIMAL}");
-    for (text, mode, warns) in
-        [(&*with_secret, 0o644, true), (&with_secret, 0o640, false), (MINIMAL, 0o644, false)]
-    {
+    let with = |credentials: &str| {
+        format!("accounts: {{default: {{credentials: {{{credentials}}}}}}}\n{MINIMAL}")
+    };
+    let key = "type: access_key, access_key_id: id, access_key_secret: c4nary";
+    let role = format!("type: ram_role_arn, role_arn: \"acs:ram::1:role/a\", source: {{{key}}}");
+    let token = "type: sts, access_key_id: id, access_key_secret_file: s, security_token: c4nary";
+    fs::write(folder.path().join("s"), "secret").unwrap();
+    for (text, mode, warns) in [
+        (with(key), 0o644, true),
+        (with(key), 0o640, false),
+        (with(&role), 0o644, true),
+        (with(token), 0o644, true),
+        (MINIMAL.to_owned(), 0o644, false),
+    ] {
         fs::write(&file, text).unwrap();
         fs::set_permissions(&file, fs::Permissions::from_mode(mode)).unwrap();
         let warnings = from_file(&file, &Environment::default()).unwrap().warnings;
@@ -308,7 +317,7 @@ fn paths_in_the_file_start_from_its_directory() {
     let config = from_file(&file, &Environment::default()).unwrap().config;
     assert!(matches!(
         &config.accounts["default"].credentials,
-        CredentialsSource::AccessKey { access_key_secret: SecretSource::File(path), .. }
+        CredentialsSource::AccessKey(AccessKey { secret: SecretSource::File(path), .. })
             if *path == folder.path().join("secret")
     ));
 }

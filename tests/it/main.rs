@@ -8,6 +8,7 @@
 
 mod cli;
 mod config;
+mod credentials;
 mod deploy;
 mod exposition;
 mod golden;

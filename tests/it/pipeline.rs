@@ -11,7 +11,8 @@ use std::time::Duration;
 use aliyun_rds_import_exporter::app::{App, Serving};
 use aliyun_rds_import_exporter::clock::ManualClock;
 use aliyun_rds_import_exporter::config::{
-    Account, Config, CredentialsSource, Endpoints, Environment, Instance, Polling, SecretSource,
+    AccessKey, Account, Config, CredentialsSource, Endpoints, Environment, Instance, Polling,
+    SecretSource,
 };
 use aliyun_rds_import_exporter::domain::Engine;
 use aliyun_rds_import_exporter::secret::Secret;
@@ -100,7 +101,7 @@ impl Drop for Pipeline {
 }
 
 /// The body that `url` answers. HTTP/1.0, so that it comes in one piece.
-async fn get(url: &str) -> std::io::Result<String> {
+pub(crate) async fn get(url: &str) -> std::io::Result<String> {
     let rest = url.strip_prefix("http://").unwrap();
     let (host, path) = rest.split_once('/').unwrap_or((rest, ""));
     let mut stream = TcpStream::connect(host).await?;
@@ -129,11 +130,11 @@ fn tasks(page: &Page, instance: &str) -> Vec<(u64, String, String)> {
 
 fn config(simulator: &Simulator) -> Config {
     let accounts = simulator.accounts().iter().map(|key| {
-        let credentials = CredentialsSource::AccessKey {
-            access_key_id: key.id.clone(),
-            access_key_secret: SecretSource::Inline(Secret::new(key.secret.as_str())),
-        };
-        let endpoints = Endpoints { rds: Some(simulator.base_url()) };
+        let credentials = CredentialsSource::AccessKey(AccessKey {
+            id: key.id.clone(),
+            secret: SecretSource::Inline(Secret::new(key.secret.as_str())),
+        });
+        let endpoints = Endpoints { rds: Some(simulator.base_url()), ..Endpoints::default() };
         let account =
             Account { credentials, endpoints, requests_per_second: 100.0, ..Account::default() };
         (Arc::from(key.account.as_str()), account)

@@ -147,6 +147,7 @@ pub(super) fn every_instrument() -> Instruments {
     instruments.throttled("default");
     instruments.budget("default", 2.5);
     instruments.clock_skew(scope, -0.5);
+    instruments.credentials_expiration("Prod-B", "2026-11-24T18:00:00Z".parse().ok());
     instruments.unknown_value("ImportDataStatus");
     instruments.walk(scope, None);
     instruments.walk(scope, Some("timeout"));

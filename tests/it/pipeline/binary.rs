@@ -165,10 +165,10 @@ async fn a_key_rotated_in_its_file_is_taken_up_without_a_restart() {
     std::fs::write(&file, "theOldSecret\n").unwrap();
     let mut config = super::config(&simulator);
     for account in config.accounts.values_mut() {
-        account.credentials = super::CredentialsSource::AccessKey {
-            access_key_id: "LTAItest".into(),
-            access_key_secret: super::SecretSource::File(file.clone()),
-        };
+        account.credentials = super::CredentialsSource::AccessKey(super::AccessKey {
+            id: "LTAItest".into(),
+            secret: super::SecretSource::File(file.clone()),
+        });
     }
     let pipeline = super::Pipeline::of(simulator, &config, hands).await;
     let page = pipeline.until_up("rm-1", false).await;

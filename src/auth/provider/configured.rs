@@ -1,0 +1,25 @@
+//! `access_key` and `sts`: keys that the configuration holds or names files for.
+
+use crate::auth::Credentials;
+use crate::auth::provider::file;
+use crate::auth::provider::session::Keys;
+use crate::config::{AccessKey, SecretSource};
+
+/// A key, with a token if it is a temporary one. Files are read again each time.
+#[derive(Debug)]
+pub(super) struct Configured {
+    pub(super) key: AccessKey,
+    pub(super) security_token: Option<SecretSource>,
+}
+
+impl Configured {
+    pub(super) fn keys(&self) -> Result<Keys, String> {
+        let token = self.security_token.as_ref();
+        let token = token.map(|token| file::secret(token, "security_token_file"));
+        Ok(Keys::lasting(Credentials {
+            access_key_id: self.key.id.clone(),
+            access_key_secret: file::secret(&self.key.secret, "access_key_secret_file")?,
+            security_token: token.transpose()?,
+        }))
+    }
+}
