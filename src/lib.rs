@@ -28,4 +28,5 @@ pub mod readiness;
 pub mod secret;
 pub mod simulator;
 pub mod store;
+pub mod systemd;
 pub mod web;

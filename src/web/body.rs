@@ -7,15 +7,11 @@ use std::task::{Context, Poll};
 use bytes::Bytes;
 use hyper::body::{Frame, SizeHint};
 
-use super::connection::Answering;
-
 /// A body whose size is known.
 #[derive(Debug)]
 pub(super) struct Body {
     pieces: std::vec::IntoIter<Bytes>,
     left: u64,
-    /// Dropped with the body, which is when its last piece was handed over.
-    _answering: Option<Answering>,
 }
 
 impl Body {
@@ -23,17 +19,12 @@ impl Body {
     pub(super) fn size(&self) -> u64 {
         self.left
     }
-
-    /// Keeps `answering` as long as there is something to hand over.
-    pub(super) fn while_sent(self, answering: Answering) -> Self {
-        Self { _answering: Some(answering), ..self }
-    }
 }
 
 impl From<Vec<Bytes>> for Body {
     fn from(pieces: Vec<Bytes>) -> Self {
         let left = pieces.iter().map(|piece| piece.len() as u64).sum();
-        Self { pieces: pieces.into_iter(), left, _answering: None }
+        Self { pieces: pieces.into_iter(), left }
     }
 }
 

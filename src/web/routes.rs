@@ -2,15 +2,19 @@
 
 use std::str::FromStr;
 use std::sync::Arc;
+use std::time::Duration;
 
-use hyper::body::Incoming;
+use hyper::body::{Body as _, Incoming};
 use hyper::{Method, Request, Response, StatusCode};
 use tokio::sync::Semaphore;
+use tokio_util::sync::CancellationToken;
 
 use crate::readiness::Readiness;
 
 use super::body::Body;
-use super::{Site, landing, response, scrape};
+use super::guard::Guard;
+use super::outbox::Outbox;
+use super::{Limits, Site, landing, response, scrape};
 
 /// Pages in the making at once. More would not be done earlier, and each may take many megabytes.
 const SCRAPES: usize = 4;
@@ -87,6 +91,14 @@ impl Endpoint {
         }
     }
 
+    /// Whether its answer grows with the fleet.
+    fn is_large(self) -> bool {
+        match self {
+            Self::Metrics => true,
+            Self::Landing | Self::Healthy | Self::Ready => false,
+        }
+    }
+
     /// What people find there; `None` for what the landing page need not name.
     fn about(self) -> Option<&'static str> {
         match self {
@@ -104,10 +116,12 @@ pub(super) struct Routes {
     site: Site,
     table: Vec<(String, Endpoint)>,
     scrapes: Arc<Semaphore>,
+    requests: Semaphore,
+    outbox: Outbox,
 }
 
 impl Routes {
-    pub(super) fn new(site: Site) -> Self {
+    pub(super) fn new(site: Site, limits: Limits) -> Self {
         let own = [
             ("/", Endpoint::Landing),
             ("/-/healthy", Endpoint::Healthy),
@@ -119,26 +133,32 @@ impl Routes {
         for (_, endpoint) in &table {
             site.instruments.announce_handler(endpoint.handler());
         }
-        Self { site, table, scrapes: Arc::new(Semaphore::new(SCRAPES)) }
+        Self {
+            table,
+            scrapes: Arc::new(Semaphore::new(SCRAPES)),
+            requests: Semaphore::new(limits.requests),
+            outbox: Outbox::new(limits.pages, site.clock.clone()),
+            site,
+        }
     }
 
-    /// Answers a request, counts it, and logs it at debug level.
-    pub(super) async fn answer(&self, request: Request<Incoming>) -> Response<Body> {
+    /// Who is let in.
+    pub(super) fn guard(&self) -> &Guard {
+        &self.site.guard
+    }
+
+    /// Answers a request, counts it, and logs it at debug level. The answer carries its place in
+    /// the outbox, if it has one; `cut` ends the connection if others need it.
+    pub(super) async fn answer(
+        &self,
+        request: Request<Incoming>,
+        cut: &CancellationToken,
+    ) -> Response<Body> {
         let started = self.site.clock.monotonic();
         let path = request.uri().path();
         let found = self.table.iter().find(|(known, _)| known == path);
         let endpoint = found.map(|(_, endpoint)| *endpoint);
-        let answer = match endpoint {
-            Some(endpoint) if allows(endpoint.allow(), request.method().as_str()) => {
-                self.respond(endpoint, &request).await
-            }
-            Some(endpoint) => response::method_not_allowed(endpoint.allow()),
-            None if [Method::CONNECT, Method::TRACE].contains(request.method()) => {
-                response::method_not_allowed("GET, HEAD")
-            }
-            None => response::text(StatusCode::NOT_FOUND, "not found: see / for what is there"),
-        };
-        let answer = response::finished(answer);
+        let answer = response::finished(self.guarded(endpoint, &request, cut).await);
 
         let handler = endpoint.map_or("other", Endpoint::handler);
         let (status, took) = (answer.status().as_u16(), self.site.clock.monotonic() - started);
@@ -146,6 +166,49 @@ impl Routes {
         tracing::debug!(
             method = %request.method(), path, status, ?took, size = answer.body().size(), "answered"
         );
+        answer
+    }
+
+    /// Counts what hyper refused before it was a request.
+    pub(super) fn refused(&self, status: u16) {
+        self.site.instruments.http_request("other", status, Duration::ZERO);
+    }
+
+    /// The answer to whoever is let in, or the refusal.
+    async fn guarded(
+        &self,
+        endpoint: Option<Endpoint>,
+        request: &Request<Incoming>,
+        cut: &CancellationToken,
+    ) -> Response<Body> {
+        let Ok(_request) = self.requests.try_acquire() else {
+            return response::text(StatusCode::SERVICE_UNAVAILABLE, "too many requests at a time");
+        };
+        let admitted = match self.site.guard.admit(request.headers()).await {
+            Ok(admitted) => admitted,
+            Err(refusal) => return refusal,
+        };
+        let mut answer = match endpoint {
+            Some(endpoint) if !allows(endpoint.allow(), request.method().as_str()) => {
+                response::method_not_allowed(endpoint.allow())
+            }
+            None if [Method::CONNECT, Method::TRACE].contains(request.method()) => {
+                response::method_not_allowed("GET, HEAD")
+            }
+            _ if !request.body().is_end_stream() => {
+                response::text(StatusCode::PAYLOAD_TOO_LARGE, "request bodies are not taken")
+            }
+            Some(endpoint) if endpoint.is_large() => {
+                // Nothing closes the outbox, so there is a place in the end.
+                let place = self.outbox.place(cut).await;
+                let mut answer = self.respond(endpoint, request).await;
+                answer.extensions_mut().insert(place.map(Arc::new));
+                answer
+            }
+            Some(endpoint) => self.respond(endpoint, request).await,
+            None => response::text(StatusCode::NOT_FOUND, "not found: see / for what is there"),
+        };
+        admitted.dress(&mut answer);
         answer
     }
 

@@ -56,6 +56,8 @@ impl Pipeline {
 
         let serving = Serving {
             listen: vec!["127.0.0.1:0".parse().unwrap()],
+            sockets: Vec::new(),
+            web_config: None,
             telemetry_path: "/metrics".parse().unwrap(),
         };
         let app = App::bind(config, serving, &Environment::default(), hands.clock()).await.unwrap();

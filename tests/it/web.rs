@@ -18,7 +18,7 @@ use aliyun_rds_import_exporter::domain::{
 use aliyun_rds_import_exporter::instruments::Instruments;
 use aliyun_rds_import_exporter::readiness::Readiness;
 use aliyun_rds_import_exporter::store::{GoodWalk, InstanceSnapshot, PollState, Store};
-use aliyun_rds_import_exporter::web::{Bound, Limits, ListenAddress, Site};
+use aliyun_rds_import_exporter::web::{Bound, Guard, Limits, ListenAddress, Site};
 use chrono::DateTime;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpSocket, TcpStream};
@@ -85,6 +85,7 @@ fn site(hands: &ManualClock, telemetry_path: &str) -> (watch::Sender<Readiness>,
         clock: hands.clock(),
         readiness: readiness.subscribe(),
         telemetry_path: telemetry_path.parse().unwrap(),
+        guard: Guard::open(),
     };
     (readiness, site)
 }
