@@ -1,14 +1,19 @@
 //! One connection: the handshake, HTTP/1.1 or HTTP/2, and its end.
 
 use std::convert::Infallible;
+use std::io;
+use std::net::Shutdown;
 use std::pin::pin;
 use std::sync::Arc;
+use std::time::Duration;
 
 use hyper::body::Incoming;
+use hyper::header::{CONTENT_LENGTH, HeaderValue};
 use hyper::server::conn::{http1, http2};
 use hyper::service::service_fn;
-use hyper::{Request, Response};
+use hyper::{Method, Request, Response};
 use hyper_util::rt::{TokioExecutor, TokioIo};
+use socket2::SockRef;
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::TcpStream;
 use tokio_util::sync::CancellationToken;
@@ -17,6 +22,7 @@ use crate::clock::Clock;
 
 use super::Limits;
 use super::activity::{Activity, Watched};
+use super::body::Body;
 use super::outbox::Place;
 use super::routes::Routes;
 use super::sending::Sending;
@@ -26,6 +32,9 @@ use super::tls::H2;
 const BUFFER: usize = 64 * 1024;
 /// Requests at a time on an HTTP/2 connection.
 const STREAMS: u32 = 32;
+
+/// How long a client has to take what is on its way when its connection is over.
+const LINGER: Duration = Duration::from_secs(10);
 
 /// What every connection needs.
 #[derive(Clone)]
@@ -39,45 +48,67 @@ pub(super) struct Server {
     pub(super) cut: CancellationToken,
 }
 
+/// What was spoken on a connection.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Protocol {
+    Http1,
+    /// With frames of the client at any time, acknowledgements of what it read among them.
+    Http2,
+}
+
 impl Server {
     /// Serves `stream` until the client or a limit ends it, or `stop` came and the requests in
     /// flight are answered, or `cut` ends it at once.
     pub(super) async fn serve(self, stream: TcpStream) {
+        let stream = Arc::new(stream);
         let activity = Activity::new(self.clock.clone());
         let mut expired = pin!(activity.expired(&self.limits));
         let cut = self.cut.child_token();
-        let mut connection = pin!(self.shake_hands_and_serve(stream, &activity, &cut));
+        let mut connection = pin!(self.shake_hands_and_serve(&stream, &activity, &cut));
+        let mut multiplexed = false;
         tokio::select! {
-            ended = &mut connection => {
-                if let Err(error) = ended {
-                    tracing::debug!(%error, "connection ended early");
-                }
-            }
+            ended = &mut connection => match ended {
+                Ok(protocol) => multiplexed = protocol == Protocol::Http2,
+                Err(error) => tracing::debug!(%error, "connection ended early"),
+            },
             phase = &mut expired => {
-                tracing::debug!(?phase, "connection was silent for too long, or its answer took too long");
+                tracing::debug!(?phase, "a connection was silent, or an answer took, for too long");
+                return;
             }
+            () = cut.cancelled() => return,
+        }
+        if self.stop.is_cancelled() && !multiplexed {
+            // Nothing is unread: the client waits for an answer, or has nothing to say.
+            return;
+        }
+        tokio::select! {
+            () = linger(&stream) => {}
+            () = self.clock.sleep(LINGER) => {}
             () = cut.cancelled() => {}
         }
     }
 
     async fn shake_hands_and_serve(
         &self,
-        stream: TcpStream,
+        stream: &Arc<TcpStream>,
         activity: &Activity,
         cut: &CancellationToken,
-    ) -> Result<(), Box<dyn std::error::Error + Send + Sync>> {
-        let stream = Watched::new(stream, activity.clone());
+    ) -> Result<Protocol, Box<dyn std::error::Error + Send + Sync>> {
+        let stream = Watched::new(Arc::clone(stream), activity.clone());
         let Some(tls) = self.routes.guard().tls().await? else {
-            return Ok(self.serve_http1(stream, activity, cut).await?);
+            self.serve_http1(stream, activity, cut).await?;
+            return Ok(Protocol::Http1);
         };
         let stream = tokio::select! {
             shaken = tls.accept(stream) => shaken?,
-            () = self.stop.cancelled() => return Ok(()),
+            () = self.stop.cancelled() => return Ok(Protocol::Http1),
         };
         if stream.get_ref().1.alpn_protocol() == Some(H2) {
-            Ok(self.serve_http2(stream, activity, cut).await?)
+            self.serve_http2(stream, activity, cut).await?;
+            Ok(Protocol::Http2)
         } else {
-            Ok(self.serve_http1(stream, activity, cut).await?)
+            self.serve_http1(stream, activity, cut).await?;
+            Ok(Protocol::Http1)
         }
     }
 
@@ -149,8 +180,29 @@ impl Server {
         cut: &CancellationToken,
     ) -> Result<Response<Sending>, Infallible> {
         let answering = activity.answering();
+        let head = request.method() == Method::HEAD;
         let mut answer = self.routes.answer(request, cut).await;
+        if head {
+            // hyper leaves out the body over HTTP/1.1, not over HTTP/2.
+            let size = HeaderValue::from(answer.body().size());
+            answer.headers_mut().insert(CONTENT_LENGTH, size);
+            *answer.body_mut() = Body::from(Vec::new());
+        }
         let place = answer.extensions_mut().remove::<Option<Arc<Place>>>().flatten();
         Ok(answer.map(|body| Sending::new(body, answering, place)))
+    }
+}
+
+/// Waits until the client has ended its side. A socket that is closed with something unread is
+/// reset, and what the client did not read yet is lost to it.
+async fn linger(stream: &TcpStream) {
+    let _ = SockRef::from(stream).shutdown(Shutdown::Write);
+    let mut nothing = [0; 1024];
+    while stream.readable().await.is_ok() {
+        match stream.try_read(&mut nothing) {
+            Ok(1..) => {}
+            Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
+            Ok(0) | Err(_) => return,
+        }
     }
 }

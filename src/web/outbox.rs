@@ -50,12 +50,14 @@ impl Outbox {
     pub(super) async fn place(&self, cut: &CancellationToken) -> Option<Place> {
         let acquiring = Arc::clone(&self.free).acquire_owned();
         tokio::pin!(acquiring);
+        let mut patient_until = Duration::ZERO;
         let permit = loop {
             let oldest = self.oldest();
             let patience = async {
                 match oldest {
                     Some((_, since)) => {
-                        self.clock.sleep_until(since.saturating_add(GRACE)).await;
+                        let over = since.saturating_add(GRACE).max(patient_until);
+                        self.clock.sleep_until(over).await;
                     }
                     None => std::future::pending().await,
                 }
@@ -63,7 +65,11 @@ impl Outbox {
             tokio::select! {
                 biased;
                 permit = &mut acquiring => break permit.ok()?,
-                () = patience => self.cut(oldest.map(|(number, _)| number)),
+                () = patience => {
+                    self.cut(oldest.map(|(number, _)| number));
+                    // One is enough, once its connection has ended.
+                    patient_until = self.clock.monotonic().saturating_add(GRACE);
+                }
             }
         };
         let mut taken = self.taken();
@@ -116,13 +122,13 @@ mod tests {
         let _second = outbox.place(&cuts[1]).await.unwrap();
 
         let mut third = Box::pin(outbox.place(&cuts[2]));
-        assert!(futures_poll(&mut third).await.is_none());
+        assert!(run_until_it_waits(&mut third).await.is_none());
         hands.advance(GRACE - Duration::from_secs(2));
-        assert!(futures_poll(&mut third).await.is_none());
+        assert!(run_until_it_waits(&mut third).await.is_none());
         assert!(!cuts[0].is_cancelled());
 
         hands.advance(Duration::from_secs(1));
-        assert!(futures_poll(&mut third).await.is_none());
+        assert!(run_until_it_waits(&mut third).await.is_none());
         assert_eq!(cuts.each_ref().map(CancellationToken::is_cancelled), [true, false, false]);
         drop(first);
         assert!(third.await.is_some());
@@ -139,7 +145,7 @@ mod tests {
     }
 
     /// Lets `future` run until it waits; gives its result if it has one.
-    async fn futures_poll<F: Future + Unpin>(future: &mut F) -> Option<F::Output> {
+    async fn run_until_it_waits<F: Future + Unpin>(future: &mut F) -> Option<F::Output> {
         for _ in 0..10 {
             tokio::select! {
                 biased;

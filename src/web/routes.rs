@@ -4,7 +4,9 @@ use std::str::FromStr;
 use std::sync::Arc;
 use std::time::Duration;
 
+use http_body_util::BodyExt as _;
 use hyper::body::{Body as _, Incoming};
+use hyper::header::EXPECT;
 use hyper::{Method, Request, Response, StatusCode};
 use tokio::sync::Semaphore;
 use tokio_util::sync::CancellationToken;
@@ -18,6 +20,9 @@ use super::{Limits, Site, landing, response, scrape};
 
 /// Pages in the making at once. More would not be done earlier, and each may take many megabytes.
 const SCRAPES: usize = 4;
+
+/// What is read of a request's body that is refused, in bytes.
+const DISCARDED: u64 = 64 * 1024;
 
 /// The path of the metrics; starts with a slash, and is none that the exporter needs for itself.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -151,20 +156,24 @@ impl Routes {
     /// the outbox, if it has one; `cut` ends the connection if others need it.
     pub(super) async fn answer(
         &self,
-        request: Request<Incoming>,
+        mut request: Request<Incoming>,
         cut: &CancellationToken,
     ) -> Response<Body> {
         let started = self.site.clock.monotonic();
-        let path = request.uri().path();
-        let found = self.table.iter().find(|(known, _)| known == path);
+        let found = self.table.iter().find(|(known, _)| known == request.uri().path());
         let endpoint = found.map(|(_, endpoint)| *endpoint);
-        let answer = response::finished(self.guarded(endpoint, &request, cut).await);
+        let answer = response::finished(self.guarded(endpoint, &mut request, cut).await);
 
         let handler = endpoint.map_or("other", Endpoint::handler);
         let (status, took) = (answer.status().as_u16(), self.site.clock.monotonic() - started);
         self.site.instruments.http_request(handler, status, took);
         tracing::debug!(
-            method = %request.method(), path, status, ?took, size = answer.body().size(), "answered"
+            method = %request.method(),
+            path = request.uri().path(),
+            status,
+            ?took,
+            size = answer.body().size(),
+            "answered"
         );
         answer
     }
@@ -178,7 +187,7 @@ impl Routes {
     async fn guarded(
         &self,
         endpoint: Option<Endpoint>,
-        request: &Request<Incoming>,
+        request: &mut Request<Incoming>,
         cut: &CancellationToken,
     ) -> Response<Body> {
         let Ok(_request) = self.requests.try_acquire() else {
@@ -196,6 +205,7 @@ impl Routes {
                 response::method_not_allowed("GET, HEAD")
             }
             _ if !request.body().is_end_stream() => {
+                discard(request).await;
                 response::text(StatusCode::PAYLOAD_TOO_LARGE, "request bodies are not taken")
             }
             Some(endpoint) if endpoint.is_large() => {
@@ -232,6 +242,23 @@ impl Routes {
                     response::text(StatusCode::SERVICE_UNAVAILABLE, "not ready: draining")
                 }
             },
+        }
+    }
+}
+
+/// Reads a small body that is on its way: a client may take it ill to be answered before it has
+/// sent all. A large one is not read.
+async fn discard(request: &mut Request<Incoming>) {
+    let awaited = request.headers().contains_key(EXPECT);
+    let mut left = DISCARDED;
+    if awaited || request.body().size_hint().lower() > left {
+        return;
+    }
+    while let Some(Ok(frame)) = request.body_mut().frame().await {
+        let size = frame.data_ref().map_or(0, |data| data.len() as u64);
+        left = left.saturating_sub(size);
+        if left == 0 {
+            return;
         }
     }
 }

@@ -107,4 +107,3 @@ fn users(root: &Table<'_>, report: &mut Report) -> BTreeMap<String, Secret> {
     }
     users
 }
-

@@ -143,7 +143,10 @@ impl<'a> Table<'a> {
 }
 
 fn item<'a>(node: &'a Node, path: KeyPath, report: &mut Report) -> Option<Item<'a>> {
-    report.stands_in_line(path.clone(), node.line);
+    // Nothing stands where the next value begins.
+    if !matches!(node.content, Content::Null) {
+        report.stands_in_line(path.clone(), node.line);
+    }
     match &node.content {
         Content::Null => None,
         Content::Text(text) => Some(Item { path, text }),
@@ -159,7 +162,8 @@ fn unrepeated<'a>(entries: &'a [Entry], path: &KeyPath, report: &mut Report) -> 
     let mut first = Vec::new();
     for entry in entries {
         if let Some(line) = lines.get(&entry.key) {
-            let message = format!("has a repeated key; it stands in line {line} already");
+            let message = format!("is a repeated key; it stands in line {line} already");
+            let path = if is_wordlike(&entry.key) { &path.key(&entry.key) } else { path };
             report.problem_in_line(entry.line, path, message);
         } else {
             lines.insert(&entry.key, entry.line);
@@ -169,11 +173,16 @@ fn unrepeated<'a>(entries: &'a [Entry], path: &KeyPath, report: &mut Report) -> 
     first
 }
 
-/// A key that is no word may be a secret: a hash for which the space after the colon is missing.
+/// Whether a key may be told: one that is no word may be a secret, with a space missing after a
+/// colon.
+fn is_wordlike(key: &str) -> bool {
+    let fits = |c: char| c.is_ascii_alphanumeric() || matches!(c, '_' | '-');
+    (1..=40).contains(&key.len()) && key.chars().all(fits)
+}
+
 fn unknown(entry: &Entry, path: &KeyPath, known: &[&str], report: &mut Report) {
     let name = &entry.key;
-    let wordlike = name.chars().all(|c| c.is_ascii_alphanumeric() || matches!(c, '_' | '-'));
-    if wordlike && (1..=40).contains(&name.len()) {
+    if is_wordlike(name) {
         let message = format!("is an unknown key; {}", allowed(name, known.iter().copied()));
         report.problem_in_line(entry.line, &path.key(name), message);
     } else {

@@ -66,14 +66,6 @@ pub(in crate::web) enum ClientAuth {
     RequireAndVerify,
 }
 
-#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-enum Version {
-    Tls10,
-    Tls11,
-    Tls12,
-    Tls13,
-}
-
 const SECTION: &str = "tls_server_config";
 
 const KEYS: [&str; 13] = [
@@ -102,12 +94,9 @@ const CLIENT_AUTH: [(&str, ClientAuth); 6] = [
     ("RequireAndVerifyClientCert", ClientAuth::RequireAndVerify),
 ];
 
-const VERSIONS: [(&str, Version); 4] = [
-    ("TLS10", Version::Tls10),
-    ("TLS11", Version::Tls11),
-    ("TLS12", Version::Tls12),
-    ("TLS13", Version::Tls13),
-];
+/// In the order of their age.
+const VERSIONS: [(&str, &SupportedProtocolVersion); 2] =
+    [("TLS12", &rustls::version::TLS12), ("TLS13", &rustls::version::TLS13)];
 
 /// Suites that Go has and rustls leaves out, since CBC and RSA key exchange are broken by design.
 const GO_ONLY_SUITES: [&str; 12] = [
@@ -195,7 +184,9 @@ fn check_client_ca(
                            type, or no client_ca and client_ca_file";
             report.problem(&path, message);
         }
-        (None, ClientAuth::VerifyIfGiven | ClientAuth::RequireAndVerify) => {
+        (None, ClientAuth::VerifyIfGiven | ClientAuth::RequireAndVerify)
+            if !report.has(&section.path.key("client_ca_file")) =>
+        {
             let message = "is missing, and client_auth_type needs it; the system's authorities, \
                            which would let in everyone with a certificate, are not used";
             report.problem(&section.path.key("client_ca_file"), message);
@@ -224,23 +215,24 @@ fn allowed_sans(
 
 fn versions(section: &Table<'_>, report: &mut Report) -> Vec<&'static SupportedProtocolVersion> {
     let mut limit = |key, default| {
-        let version = section.one_of(key, &VERSIONS, default, report);
-        if version < Version::Tls12 {
-            let message = "TLS 1.0 and TLS 1.1 are not supported; allowed: TLS12, TLS13";
-            report.problem(&section.path.key(key), message);
-        }
-        version
+        let Some(Item { path, text }) = section.text(key, report) else { return default };
+        let known = VERSIONS.map(|(name, _)| name);
+        let message = match known.iter().position(|name| *name == text) {
+            Some(age) => return age,
+            None if ["TLS10", "TLS11"].contains(&text) => {
+                format!("{text} is not supported; {}", allowed("", known))
+            }
+            None => format!("{} is unknown; {}", quoted(text), allowed("", known)),
+        };
+        report.problem(&path, message);
+        default
     };
-    let least = limit("min_version", Version::Tls12);
-    let most = limit("max_version", Version::Tls13);
-    if least > most && most >= Version::Tls12 {
+    let (least, most) = (limit("min_version", 0), limit("max_version", VERSIONS.len() - 1));
+    if least > most {
         let message = "is below min_version, so that no version is left";
         report.problem(&section.path.key("max_version"), message);
     }
-    let all =
-        [(Version::Tls12, &rustls::version::TLS12), (Version::Tls13, &rustls::version::TLS13)];
-    let wanted = all.into_iter().filter(|(version, _)| (least..=most).contains(version));
-    wanted.map(|(_, version)| version).collect()
+    VERSIONS.iter().skip(least).take((most + 1).saturating_sub(least)).map(|(_, v)| *v).collect()
 }
 
 /// As in Go, the list says which suites of TLS 1.2 there are; those of TLS 1.3 are always there.

@@ -45,9 +45,9 @@ pub(super) fn build(
     let certified = certified(settings, pem, &provider, file)?;
     let builder = ServerConfig::builder_with_provider(Arc::clone(&provider))
         .with_protocol_versions(&settings.versions)
-        .map_err(|error| {
-            let message = format!("does not fit the TLS versions: {error}");
-            problem("tls_server_config.cipher_suites", message)
+        .map_err(|_| {
+            let message = "has no suite for the versions from min_version to max_version";
+            problem("tls_server_config.cipher_suites", message.to_owned())
         })?;
     let builder = match client_roots(settings, pem, file)? {
         _ if settings.client_auth == ClientAuth::No => builder.with_no_client_auth(),
