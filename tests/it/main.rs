@@ -12,5 +12,6 @@ mod deploy;
 mod exposition;
 mod golden;
 mod pipeline;
+mod process;
 mod simulator;
 mod web;

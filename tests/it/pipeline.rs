@@ -1,9 +1,9 @@
 //! The whole way from the simulated API to the page that Prometheus reads, over loopback.
 
-mod binary;
+pub(crate) mod binary;
 mod counts;
 mod faults;
-mod prometheus;
+pub(crate) mod prometheus;
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -102,7 +102,7 @@ impl Drop for Pipeline {
 }
 
 /// The body that `url` answers. HTTP/1.0, so that it comes in one piece.
-async fn get(url: &str) -> std::io::Result<String> {
+pub(crate) async fn get(url: &str) -> std::io::Result<String> {
     let rest = url.strip_prefix("http://").unwrap();
     let (host, path) = rest.split_once('/').unwrap_or((rest, ""));
     let mut stream = TcpStream::connect(host).await?;

@@ -9,6 +9,7 @@ mod encoding;
 mod end;
 mod limits;
 mod paths;
+mod prometheus;
 mod scrapes;
 mod slow_readers;
 mod tls;
