@@ -97,6 +97,7 @@ impl Server {
         let mut command = tokio::process::Command::new("curl");
         command.args(["--silent", "--show-error", "--include", "--cacert"]);
         command.arg(folder.path("ca.pem")).args(options).arg(url).current_dir(folder.root());
+        command.kill_on_drop(true);
         let output = within(command.output()).await;
         let output = output.expect("curl does not start: install the Debian package curl");
         Curl {

@@ -1,10 +1,13 @@
 //! Readers who do not read: they hold a few pages at most, and not the others' scrapes.
 
+use std::pin::pin;
 use std::time::Duration;
 
-use aliyun_rds_import_exporter::web::Limits;
+use aliyun_rds_import_exporter::web::{Guard, Limits};
 use tokio::io::AsyncReadExt;
 
+use super::certificates::{Folder, tls};
+use super::tls::TlsClient;
 use super::{Client, Server, publish_a_large_page, within};
 
 #[tokio::test]
@@ -40,6 +43,42 @@ async fn whoever_holds_a_page_for_longest_is_cut_off_when_others_want_one() {
     while second.unread.len() < page.body.len() / 2 {
         assert!(second.fill().await > 0, "one is enough");
     }
+}
+
+#[tokio::test]
+async fn a_slow_reader_over_http_2_goes_as_well() {
+    let folder = Folder::with(&tls(""));
+    let limits = Limits { pages: 1, ..Limits::default() };
+    let guard = |clock| Guard::load(&folder.web_yml(), clock).unwrap();
+    let server = Server::with_guard(limits, "/metrics", guard).await;
+    publish_a_large_page(&server.store);
+    let options = ["--http2", "--limit-rate", "1K", "--no-buffer", "--output", "page"];
+    let slow = server.curl(&folder, "/metrics", &options);
+    let page = folder.path("page");
+    let scrape = async {
+        within(async {
+            while std::fs::metadata(&page).map_or(0, |page| page.len()) == 0 {
+                tokio::task::yield_now().await;
+            }
+        })
+        .await;
+        let client = TlsClient::new(&folder);
+        let mut scrape = pin!(client.answer(&server, "/metrics"));
+        loop {
+            tokio::select! {
+                answer = &mut scrape => return answer.unwrap(),
+                () = tokio::time::sleep(Duration::from_millis(20)) => {
+                    server.hands.advance(Duration::from_secs(1));
+                }
+            }
+        }
+    };
+
+    let answer = tokio::select! {
+        slow = slow => panic!("it got it all: {slow:?}"),
+        answer = within(scrape) => answer,
+    };
+    assert_eq!(answer.status(), 200);
 }
 
 #[tokio::test]
