@@ -91,7 +91,7 @@ fn until_stopped(
     work: impl AsyncFnOnce(CancellationToken) -> anyhow::Result<()>,
 ) -> anyhow::Result<()> {
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
-    runtime.block_on(async {
+    let outcome = runtime.block_on(async {
         let stop = CancellationToken::new();
         let mut terminate = signal(SignalKind::terminate())?;
         let mut interrupt = signal(SignalKind::interrupt())?;
@@ -106,7 +106,11 @@ fn until_stopped(
             asked.cancel();
         });
         work(stop).await
-    })
+    });
+    // Everything that matters has ended; a password that is being checked, or a file system that
+    // does not answer, must not hold up the end.
+    runtime.shutdown_background();
+    outcome
 }
 
 async fn daemon(

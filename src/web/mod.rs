@@ -21,9 +21,11 @@ mod sending;
 mod serve;
 mod tls;
 
+use std::io;
 use std::net::SocketAddr;
 use std::time::Duration;
 
+use socket2::SockRef;
 use tokio::net::TcpListener;
 use tokio::sync::watch;
 
@@ -127,10 +129,13 @@ impl Bound {
     pub fn of(sockets: Vec<std::net::TcpListener>) -> Result<Self, BindError> {
         let listeners = sockets.into_iter().map(|socket| {
             let local = socket.local_addr()?;
+            if !SockRef::from(&socket).is_listener()? {
+                return Err(io::Error::other("it does not listen (Accept=yes?)"));
+            }
             socket.set_nonblocking(true)?;
             Ok((local, TcpListener::from_std(socket)?))
         });
-        let listeners = listeners.collect::<std::io::Result<_>>().map_err(BindError::Socket)?;
+        let listeners = listeners.collect::<io::Result<_>>().map_err(BindError::Socket)?;
         Ok(Self { listeners })
     }
 

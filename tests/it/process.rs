@@ -139,6 +139,12 @@ fn sockets_that_are_demanded_and_missing_or_of_another_kind_are_told() {
     assert_eq!(code, Some(1));
     assert!(log.contains("--web.systemd-socket is given, and systemd handed over no socket"));
 
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let connected = TcpStream::connect(listener.local_addr().unwrap()).unwrap();
+    let (code, log) = ended(Binary::in_shell(HAND_OVER, &["demo"], OwnedFd::from(connected)));
+    assert_eq!(code, Some(1));
+    assert!(log.contains("cannot be used: it does not listen"), "{log}");
+
     let directory = tempfile::tempdir().unwrap();
     let datagram = UnixDatagram::bind(directory.path().join("socket")).unwrap();
     let wrong = Binary::in_shell(HAND_OVER, &["demo"], OwnedFd::from(datagram));
@@ -197,6 +203,24 @@ fn check_looks_at_the_web_configuration_too() {
         assert_eq!(check.process().wait().unwrap().code(), Some(expected), "{out}");
         assert!(out.ends_with(&format!("{folder}/{told}")), "{out}");
     }
+}
+
+#[test]
+fn the_end_does_not_wait_for_a_password_that_is_being_checked() {
+    let directory = tempfile::tempdir().unwrap();
+    let file = directory.path().join("web.yml");
+    // A hash that takes hours.
+    let hash = "$2b$28$NoPasswordHasThisHasheSoThatUnknownUsersCostTheSame..";
+    std::fs::write(&file, format!("basic_auth_users: {{alice: {hash}}}\n")).unwrap();
+    let argument = format!("--web.config.file={}", file.display());
+    let mut demo = Binary::start(&[&DEMO[..], &[&argument]].concat(), &[]);
+    let address = address(&mut demo);
+    let mut stream = TcpStream::connect(&address).unwrap();
+    write!(stream, "GET / HTTP/1.1\r\nAuthorization: Basic YWxpY2U6\r\n\r\n").unwrap();
+    // Another request, so that the first was seen.
+    assert!(get(&address, "/").unwrap().starts_with("HTTP/1.0 401"));
+
+    assert_eq!(demo.stop().0, Some(0));
 }
 
 #[test]

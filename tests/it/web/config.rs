@@ -54,6 +54,22 @@ fn bad_files_are_refused_with_the_key_that_is_wrong() {
 }
 
 #[test]
+fn the_documentation_shows_every_key_and_is_taken() {
+    let page = fs::read_to_string(root().join("docs/web.md")).unwrap();
+    let (_, section) = page.split_once("## Every key\n").unwrap();
+    let example = section.split("```").nth(1).unwrap().strip_prefix("yaml\n").unwrap();
+    let folder = Folder::with(example);
+
+    assert_eq!(checked(&folder, &folder.web_yml()), (true, "web.yml: ok, TLS\n".to_owned()));
+    let every_key = fs::read_to_string(root().join(CASES).join("bad/unknown-keys.txt")).unwrap();
+    for list in every_key.lines().filter_map(|line| line.split_once("allowed: ")) {
+        for key in list.1.split(", ") {
+            assert!(example.contains(&format!("{key}:")), "{key}");
+        }
+    }
+}
+
+#[test]
 fn certificates_may_stand_in_the_file() {
     let folder = Folder::new();
     let server = folder.authority.server();
