@@ -32,7 +32,6 @@ use super::tls::H2;
 const BUFFER: usize = 64 * 1024;
 /// Requests at a time on an HTTP/2 connection.
 const STREAMS: u32 = 32;
-
 /// How long a client has to take what is on its way when its connection is over.
 const LINGER: Duration = Duration::from_secs(10);
 
@@ -186,7 +185,7 @@ impl Server {
             // hyper leaves out the body over HTTP/1.1, not over HTTP/2.
             let size = HeaderValue::from(answer.body().size());
             answer.headers_mut().insert(CONTENT_LENGTH, size);
-            *answer.body_mut() = Body::from(Vec::new());
+            *answer.body_mut() = Body::from(String::new());
         }
         let place = answer.extensions_mut().remove::<Option<Arc<Place>>>().flatten();
         Ok(answer.map(|body| Sending::new(body, answering, place)))

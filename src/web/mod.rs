@@ -19,6 +19,7 @@ mod routes;
 mod scrape;
 mod sending;
 mod serve;
+mod telemetry_path;
 mod tls;
 
 use std::io;
@@ -37,7 +38,7 @@ use crate::store::Store;
 pub use config::WebConfigError;
 pub use guard::Guard;
 pub use listen::{BindError, ListenAddress, ListenAddressError};
-pub use routes::{TelemetryPath, TelemetryPathError};
+pub use telemetry_path::{TelemetryPath, TelemetryPathError};
 
 /// What the server shows.
 #[derive(Clone, Debug)]

@@ -17,7 +17,6 @@ use super::outbox::Place;
 const PIECE: usize = 64 * 1024;
 
 /// A body in small pieces. When it is dropped, its last piece was handed over.
-#[derive(Debug)]
 pub(super) struct Sending {
     body: Body,
     /// The rest of the body's current piece.

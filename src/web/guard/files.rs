@@ -21,7 +21,6 @@ pub(super) enum Unreadable {
 }
 
 /// The PEM texts that a configuration names, and a digest of all that it is made from.
-#[derive(Debug)]
 pub(super) struct Named {
     /// `None` if it names none; or the key of the one that cannot be read.
     pub(super) pem: Result<Option<Pem>, (String, Unreadable)>,

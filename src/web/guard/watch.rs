@@ -6,6 +6,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use hyper::header::{HeaderName, HeaderValue};
 use rustls::ServerConfig;
 
+use crate::secret::Secret;
 use crate::web::auth::Users;
 use crate::web::config::{WebConfig, WebConfigError};
 use crate::web::rate::Limiter;
@@ -38,7 +39,8 @@ struct State {
 /// The file's text as it was parsed last, and what it says.
 #[derive(Clone, Debug)]
 struct Text {
-    text: String,
+    /// Hashes and perhaps a private key stand in it.
+    text: Secret,
     parsed: Result<WebConfig, WebConfigError>,
 }
 
@@ -60,7 +62,7 @@ impl Watch {
         })?;
         let text = Text::parse(bytes, path, &file);
         let config = text.parsed.clone()?;
-        let Named { pem, digest } = Named::by(&config, &text.text);
+        let Named { pem, digest } = Named::by(&config, text.text.expose());
         let pem =
             pem.map_err(|(key, unreadable)| WebConfigError::of(&file, &key, unreadable.text()))?;
         let tls = match (&config.tls, pem) {
@@ -111,7 +113,7 @@ impl Watch {
                 Err(problem("is empty now; to let everybody in, write {} into it"))
             }
             Ok(bytes) => {
-                if state.text.text.as_bytes() != bytes {
+                if state.text.text.expose().as_bytes() != bytes {
                     state.text = Text::parse(bytes, &self.path, &self.file);
                 }
                 match self.changed(state) {
@@ -133,7 +135,7 @@ impl Watch {
                 return Some(Err(error));
             }
         };
-        let Named { pem, digest } = Named::by(&config, &state.text.text);
+        let Named { pem, digest } = Named::by(&config, state.text.text.expose());
         if matches!(pem, Err((_, Unreadable::NoDescriptor))) || state.digest == digest {
             return None;
         }
@@ -182,17 +184,17 @@ impl Text {
             Ok(text) => {
                 let directory = path.parent().unwrap_or(Path::new(""));
                 let parsed = WebConfig::parse(&text, file, directory);
-                Self { text, parsed }
+                Self { text: Secret::new(text), parsed }
             }
             Err(error) => Self {
-                text: error.utf8_error().to_string(),
+                text: Secret::new(error.utf8_error().to_string()),
                 parsed: Err(WebConfigError::of(file, "", "is not UTF-8 text")),
             },
         }
     }
 
     fn is_empty(&self) -> bool {
-        self.text.trim().is_empty()
+        self.text.expose().trim().is_empty()
     }
 }
 

@@ -19,7 +19,6 @@ use super::config::{ClientAuth, TlsSettings, WebConfigError};
 pub(super) const H2: &[u8] = b"h2";
 
 /// The PEM texts that settings name.
-#[derive(Debug)]
 pub(super) struct Pem {
     pub(super) cert: Vec<u8>,
     pub(super) key: Vec<u8>,

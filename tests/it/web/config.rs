@@ -5,10 +5,12 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use aliyun_rds_import_exporter::check::check_web;
+use aliyun_rds_import_exporter::clock::Clock;
+use aliyun_rds_import_exporter::web::Guard;
 
 use crate::golden::{assert_golden, root};
 
-use super::certificates::{Folder, tls};
+use super::certificates::{Folder, tls, users};
 
 const CASES: &str = "tests/it/web/config";
 
@@ -125,4 +127,18 @@ fn no_secret_is_in_a_message() {
             assert!(!text.contains(secret), "{}: {text}", case.display());
         }
     }
+}
+
+#[test]
+fn no_secret_is_in_what_a_developer_prints() {
+    let folder = Folder::new();
+    let key = fs::read_to_string(folder.path("server.key")).unwrap();
+    let lines: String = key.lines().map(|line| format!("    {line}\n")).collect();
+    let tls = format!("tls_server_config:\n  cert_file: server.pem\n  key: |\n{lines}");
+    folder.write("web.yml", &(tls + &users()));
+
+    let guard = Guard::load(&folder.web_yml(), Clock::system()).unwrap();
+
+    let printed = format!("{guard:?}");
+    assert!(!printed.contains("$2b$04$") && !printed.contains(key.lines().nth(1).unwrap()));
 }

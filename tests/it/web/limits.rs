@@ -207,6 +207,25 @@ async fn a_request_body_is_refused() {
 }
 
 #[tokio::test]
+async fn a_request_body_that_does_not_come_is_not_waited_for() {
+    let server = Server::start().await;
+    let mut client = server.connect().await;
+    client.send("GET /-/healthy HTTP/1.1\r\nContent-Length: 5\r\n\r\nhe").await;
+
+    let mut answer = pin!(client.answer());
+    let answer = within(async {
+        loop {
+            server.hands.advance(Duration::from_secs(1));
+            tokio::select! {
+                answer = &mut answer => return answer,
+                () = tokio::time::sleep(Duration::from_millis(1)) => {}
+            }
+        }
+    });
+    assert_eq!(answer.await.status(), 413);
+}
+
+#[tokio::test]
 async fn what_is_refused_before_it_is_a_request_is_counted() {
     let server = Server::start().await;
     let huge = format!("GET / HTTP/1.1\r\nX-Large: {}\r\n\r\n", "x".repeat(70_000));
