@@ -2,7 +2,8 @@
 //!
 //! The binary, `demo` and the tests all run this. It alone knows every room.
 
-use std::net::SocketAddr;
+use std::net::{SocketAddr, TcpListener};
+use std::path::PathBuf;
 use std::time::Duration;
 
 use anyhow::Context as _;
@@ -17,18 +18,30 @@ use crate::metrics::Exposition;
 use crate::poll::Poller;
 use crate::readiness::Readiness;
 use crate::store::Store;
-use crate::web::{Bound, Limits, ListenAddress, Site, TelemetryPath};
+use crate::web::{Bound, Guard, Limits, ListenAddress, Site, TelemetryPath};
 
 /// How long readiness waits for the first attempts.
 const PATIENCE: Duration = Duration::from_secs(120);
 
 /// Where and how the daemon serves.
-#[derive(Clone, Debug)]
+#[derive(Debug)]
 pub struct Serving {
     /// Addresses to listen on.
     pub listen: Vec<ListenAddress>,
+    /// Sockets that listen already; if there are any, no address is listened on.
+    pub sockets: Vec<TcpListener>,
+    /// The web configuration; without one everybody is let in, over plain HTTP.
+    pub web_config: Option<PathBuf>,
     /// Path of the metrics.
     pub telemetry_path: TelemetryPath,
+}
+
+impl Serving {
+    /// Metrics at `/metrics` of these addresses, for everybody, over plain HTTP.
+    pub fn openly(listen: Vec<ListenAddress>) -> Self {
+        let telemetry_path = TelemetryPath::default();
+        Self { listen, sockets: Vec::new(), web_config: None, telemetry_path }
+    }
 }
 
 /// A daemon that listens and does nothing else yet.
@@ -46,7 +59,8 @@ impl App {
     ///
     /// # Errors
     ///
-    /// When an address cannot be listened on or an account's HTTPS settings cannot be used.
+    /// When the web configuration is bad, an address cannot be listened on or an account's HTTPS
+    /// settings cannot be used.
     pub async fn bind(
         config: &Config,
         serving: Serving,
@@ -56,7 +70,15 @@ impl App {
         let instruments = Instruments::new().context("cannot register the metrics")?;
         let store = Store::new();
         let poller = Poller::new(config, environment, &clock, &instruments, &store)?;
-        let bound = Bound::bind(&serving.listen).await?;
+        let guard = match &serving.web_config {
+            Some(file) => Guard::load(file, clock.clone())?,
+            None => Guard::open(),
+        };
+        let bound = if serving.sockets.is_empty() {
+            Bound::bind(&serving.listen).await?
+        } else {
+            Bound::of(serving.sockets)?
+        };
         let readiness = watch::Sender::new(Readiness::Pending("no instance was attempted".into()));
         let exposition = Exposition::new(store.clone(), instruments.clone());
         let site = Site {
@@ -65,6 +87,7 @@ impl App {
             clock: clock.clone(),
             readiness: readiness.subscribe(),
             telemetry_path: serving.telemetry_path,
+            guard,
         };
         Ok(Self { bound, site, store, poller, readiness, clock })
     }
@@ -72,6 +95,11 @@ impl App {
     /// The addresses that are listened on, in the order in which they were given.
     pub fn local_addrs(&self) -> Vec<SocketAddr> {
         self.bound.local_addrs()
+    }
+
+    /// How URLs of the daemon begin: `https` if TLS is served, else `http`.
+    pub fn scheme(&self) -> &'static str {
+        if self.site.guard.serves_tls() { "https" } else { "http" }
     }
 
     /// What is known of the instances, while the daemon runs too.

@@ -5,9 +5,11 @@
 use std::io::{self, Write};
 use std::path::Path;
 
+use crate::clock::Clock;
 use crate::config::cost::{CallsPerDay, calls_per_day};
 use crate::config::load::{self, Loaded};
 use crate::config::{Account, Config, Environment, Network, format_duration};
+use crate::web::Guard;
 
 /// Checks the configuration and writes the result for people to `out`. Returns whether it is free
 /// of problems; warnings are none.
@@ -23,12 +25,34 @@ pub fn check(file: &Path, environment: &Environment, out: &mut impl Write) -> io
             Ok(true)
         }
         Err(error) => {
-            let count = error.problems().len();
-            let noun = if count == 1 { "problem" } else { "problems" };
-            writeln!(out, "{error}\n{}: {count} {noun}", file.display())?;
+            writeln!(out, "{error}\n{}", count(file, error.problems().len()))?;
             Ok(false)
         }
     }
+}
+
+/// Checks the web configuration and what it names, as [`check`] does.
+///
+/// # Errors
+///
+/// When `out` cannot be written.
+pub fn check_web(file: &Path, out: &mut impl Write) -> io::Result<bool> {
+    match Guard::load(file, Clock::system()) {
+        Ok(guard) => {
+            let transport = if guard.serves_tls() { "TLS" } else { "plain HTTP" };
+            writeln!(out, "{}: ok, {transport}", file.display())?;
+            Ok(true)
+        }
+        Err(error) => {
+            writeln!(out, "{error}\n{}", count(file, error.problems().len()))?;
+            Ok(false)
+        }
+    }
+}
+
+fn count(file: &Path, problems: usize) -> String {
+    let noun = if problems == 1 { "problem" } else { "problems" };
+    format!("{}: {problems} {noun}", file.display())
 }
 
 fn write_loaded(loaded: &Loaded, out: &mut impl Write) -> io::Result<()> {

@@ -69,6 +69,16 @@ pub struct Options {
     )]
     web_listen_address: Vec<ListenAddress>,
 
+    /// File with TLS, users and headers for the daemon's HTTP server, in the format of
+    /// Prometheus's exporter-toolkit [default: none: plain HTTP for everybody]
+    #[arg(long = "web.config.file", global = true, value_name = "FILE")]
+    pub web_config_file: Option<PathBuf>,
+
+    /// Listen on the sockets of systemd, and fail if there are none; without this flag they are
+    /// used if there are any
+    #[arg(long = "web.systemd-socket", global = true)]
+    pub web_systemd_socket: bool,
+
     /// Path of the metrics
     #[arg(
         long = "web.telemetry-path",
@@ -137,6 +147,7 @@ mod tests {
         assert_eq!(cli.command(), Command::Run);
         assert_eq!(cli.options.config_file, PathBuf::from("config.yaml"));
         assert_eq!(cli.options.web_telemetry_path.as_str(), "/metrics");
+        assert_eq!((cli.options.web_config_file, cli.options.web_systemd_socket), (None, false));
         assert_eq!((cli.options.log_level, cli.options.log_format), (Level::Info, Format::Logfmt));
     }
 

@@ -50,6 +50,11 @@ impl Demo {
         self.app.local_addrs()
     }
 
+    /// How URLs of the daemon begin.
+    pub fn scheme(&self) -> &'static str {
+        self.app.scheme()
+    }
+
     /// Where the simulated cloud is.
     pub fn simulator_url(&self) -> String {
         self.simulator.base_url()

@@ -28,5 +28,6 @@ pub mod readiness;
 pub mod secret;
 pub mod simulator;
 pub mod store;
+pub mod systemd;
 pub mod transport;
 pub mod web;

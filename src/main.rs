@@ -5,7 +5,7 @@ use std::path::Path;
 use std::process::ExitCode;
 
 use aliyun_rds_import_exporter::app::{App, Serving};
-use aliyun_rds_import_exporter::check::check;
+use aliyun_rds_import_exporter::check::{check, check_web};
 use aliyun_rds_import_exporter::cli::{Cli, Command, Simulate};
 use aliyun_rds_import_exporter::clock::Clock;
 use aliyun_rds_import_exporter::config::load::{self, LoadError};
@@ -13,6 +13,8 @@ use aliyun_rds_import_exporter::config::{Config, Environment};
 use aliyun_rds_import_exporter::demo::Demo;
 use aliyun_rds_import_exporter::logging;
 use aliyun_rds_import_exporter::simulator::{self, Scenario, ScenarioError, Simulator};
+use aliyun_rds_import_exporter::systemd;
+use aliyun_rds_import_exporter::web::WebConfigError;
 use anyhow::Context as _;
 use clap::Parser;
 use tokio::signal::unix::{SignalKind, signal};
@@ -34,22 +36,35 @@ fn main() -> ExitCode {
 fn run(cli: &Cli) -> anyhow::Result<ExitCode> {
     logging::init(cli.options.log_level, cli.options.log_format)?;
     let environment = Environment::of_process();
-    let serving = Serving {
-        listen: cli.listen_addresses(),
-        telemetry_path: cli.options.web_telemetry_path.clone(),
+    let serving = || -> anyhow::Result<Serving> {
+        raise_file_limit();
+        Ok(Serving {
+            listen: cli.listen_addresses(),
+            sockets: systemd::sockets(cli.options.web_systemd_socket)?,
+            web_config: cli.options.web_config_file.clone(),
+            telemetry_path: cli.options.web_telemetry_path.clone(),
+        })
     };
     match cli.command() {
         Command::Run => {
             let config = load(&cli.options.config_file, &environment)?;
+            let serving = serving()?;
             until_stopped(async |stop| daemon(&config, serving, &environment, stop).await)?;
         }
-        Command::Demo => until_stopped(async |stop| demo(serving, stop).await)?,
+        Command::Demo => {
+            let serving = serving()?;
+            until_stopped(async |stop| demo(serving, stop).await)?;
+        }
         Command::Simulate(what) => {
             let scenario = scenario(&what)?;
             until_stopped(async |stop| simulate(scenario, &what, stop).await)?;
         }
         Command::Check => {
-            let ok = check(&cli.options.config_file, &environment, &mut io::stdout().lock())?;
+            let mut out = io::stdout().lock();
+            let mut ok = check(&cli.options.config_file, &environment, &mut out)?;
+            if let Some(file) = &cli.options.web_config_file {
+                ok &= check_web(file, &mut out)?;
+            }
             return Ok(ExitCode::from(if ok { 0 } else { FAILED }));
         }
     }
@@ -76,7 +91,7 @@ fn until_stopped(
     work: impl AsyncFnOnce(CancellationToken) -> anyhow::Result<()>,
 ) -> anyhow::Result<()> {
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
-    runtime.block_on(async {
+    let outcome = runtime.block_on(async {
         let stop = CancellationToken::new();
         let mut terminate = signal(SignalKind::terminate())?;
         let mut interrupt = signal(SignalKind::interrupt())?;
@@ -87,10 +102,15 @@ fn until_stopped(
                 _ = interrupt.recv() => "SIGINT",
             };
             tracing::info!(signal = name, "stopping");
+            systemd::stopping();
             asked.cancel();
         });
         work(stop).await
-    })
+    });
+    // Everything that matters has ended; a password that is being checked, or a file system that
+    // does not answer, must not hold up the end.
+    runtime.shutdown_background();
+    outcome
 }
 
 async fn daemon(
@@ -101,16 +121,18 @@ async fn daemon(
 ) -> anyhow::Result<()> {
     let path = serving.telemetry_path.clone();
     let app = App::bind(config, serving, environment, Clock::system()).await?;
+    let scheme = app.scheme();
     for address in app.local_addrs() {
         tracing::info!(
             %address,
+            scheme,
             telemetry_path = path.as_str(),
             accounts = config.accounts.len(),
             instances = config.instances.len(),
             "listening"
         );
     }
-    app.run(stop).await?;
+    alive(app.run(stop)).await?;
     tracing::info!("stopped");
     Ok(())
 }
@@ -120,11 +142,36 @@ async fn demo(serving: Serving, stop: CancellationToken) -> anyhow::Result<()> {
     let demo = Demo::bind(serving, Clock::system()).await?;
     let mut text = format!("simulated Alibaba Cloud: {}\n", demo.simulator_url());
     for address in demo.local_addrs() {
-        text += &format!("overview:    http://{address}/\n");
-        text += &format!("metrics:     http://{address}{}\n", path.as_str());
+        let base = format!("{}://{address}", demo.scheme());
+        text += &format!("overview:    {base}/\n");
+        text += &format!("metrics:     {base}{}\n", path.as_str());
     }
     say(&text)?;
-    demo.run(stop).await
+    alive(demo.run(stop)).await
+}
+
+/// Runs `daemon`, which listens already, and keeps systemd told that it lives.
+async fn alive(daemon: impl Future<Output = anyhow::Result<()>>) -> anyhow::Result<()> {
+    systemd::ready();
+    let watchdog = async {
+        match systemd::watchdog_interval() {
+            Some(interval) => systemd::watchdog(interval, Clock::system()).await,
+            None => std::future::pending().await,
+        }
+    };
+    tokio::select! {
+        ended = daemon => ended,
+        () = watchdog => Ok(()),
+    }
+}
+
+/// Connections are file descriptors, and the limit that a process starts with is made for programs
+/// that still use `select`.
+fn raise_file_limit() {
+    match rlimit::increase_nofile_limit(u64::MAX) {
+        Ok(limit) => tracing::debug!(limit, "file descriptors that may be open"),
+        Err(error) => tracing::warn!(%error, "cannot raise the limit of open files"),
+    }
 }
 
 async fn simulate(
@@ -157,6 +204,8 @@ fn say(text: &str) -> anyhow::Result<()> {
 /// Tells why the command ended, to people: a log's line has no room for a list of problems.
 fn report(error: &anyhow::Error) -> ExitCode {
     let (code, message) = if let Some(problems) = error.downcast_ref::<LoadError>() {
+        (BAD_CONFIGURATION, problems.to_string())
+    } else if let Some(problems) = error.downcast_ref::<WebConfigError>() {
         (BAD_CONFIGURATION, problems.to_string())
     } else {
         let code = if error.is::<ScenarioError>() { BAD_CONFIGURATION } else { FAILED };

@@ -12,9 +12,9 @@ mod environment;
 mod instances;
 mod keys;
 pub mod load;
-mod problem;
+pub(crate) mod problem;
 mod read;
-mod yaml;
+pub(crate) mod yaml;
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;

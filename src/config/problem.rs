@@ -11,10 +11,10 @@ const MAX_QUOTED: usize = 60;
 
 /// The way to a value, such as `instances[2].engine`.
 #[derive(Clone, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
-pub(super) struct KeyPath(Vec<Step>);
+pub(crate) struct KeyPath(Vec<Step>);
 
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub(super) enum Step {
+pub(crate) enum Step {
     Key(String),
     Index(usize),
 }
@@ -36,7 +36,7 @@ enum Place {
 
 /// Gathers problems, and knows where each value came from.
 #[derive(Debug)]
-pub(super) struct Report {
+pub(crate) struct Report {
     file: String,
     lines: BTreeMap<KeyPath, usize>,
     variables: BTreeMap<KeyPath, String>,
@@ -45,15 +45,15 @@ pub(super) struct Report {
 }
 
 impl KeyPath {
-    pub(super) fn key(&self, name: &str) -> Self {
+    pub(crate) fn key(&self, name: &str) -> Self {
         self.with(Step::Key(name.to_owned()))
     }
 
-    pub(super) fn index(&self, index: usize) -> Self {
+    pub(crate) fn index(&self, index: usize) -> Self {
         self.with(Step::Index(index))
     }
 
-    pub(super) fn steps(&self) -> &[Step] {
+    pub(crate) fn steps(&self) -> &[Step] {
         &self.0
     }
 
@@ -99,7 +99,7 @@ impl fmt::Display for Problem {
 }
 
 impl Report {
-    pub(super) fn new(file: &str) -> Self {
+    pub(crate) fn new(file: &str) -> Self {
         Self {
             file: file.to_owned(),
             lines: BTreeMap::new(),
@@ -110,28 +110,28 @@ impl Report {
     }
 
     /// Remembers that the value at `path` stands in a line of the file.
-    pub(super) fn stands_in_line(&mut self, path: KeyPath, line: usize) {
+    pub(crate) fn stands_in_line(&mut self, path: KeyPath, line: usize) {
         self.lines.insert(path, line);
     }
 
     /// Remembers that the value at `path` comes from an environment variable.
-    pub(super) fn comes_from(&mut self, path: KeyPath, variable: &str) {
+    pub(crate) fn comes_from(&mut self, path: KeyPath, variable: &str) {
         self.variables.insert(path, variable.to_owned());
     }
 
     /// The environment variable that set the value at `path`.
-    pub(super) fn variable(&self, path: &KeyPath) -> Option<&str> {
+    pub(crate) fn variable(&self, path: &KeyPath) -> Option<&str> {
         self.variables.get(path).map(String::as_str)
     }
 
     /// Adds a problem of the value at `path`.
-    pub(super) fn problem(&mut self, path: &KeyPath, message: impl Into<String>) {
+    pub(crate) fn problem(&mut self, path: &KeyPath, message: impl Into<String>) {
         let place = self.place(path);
         self.push(place, path.clone(), message.into());
     }
 
     /// Adds a problem that stands in a line of the file.
-    pub(super) fn problem_in_line(
+    pub(crate) fn problem_in_line(
         &mut self,
         line: usize,
         path: &KeyPath,
@@ -142,17 +142,17 @@ impl Report {
     }
 
     /// Adds a problem of an environment variable that leads to no value.
-    pub(super) fn problem_of_variable(&mut self, variable: &str, message: impl Into<String>) {
+    pub(crate) fn problem_of_variable(&mut self, variable: &str, message: impl Into<String>) {
         self.push(Place::Variable(variable.to_owned()), KeyPath::default(), message.into());
     }
 
     /// Whether a problem of exactly this value is known.
-    pub(super) fn has(&self, path: &KeyPath) -> bool {
+    pub(crate) fn has(&self, path: &KeyPath) -> bool {
         self.reported.contains(path)
     }
 
     /// The problems, in the order of the file's lines, those of the environment last.
-    pub(super) fn into_problems(mut self) -> Vec<Problem> {
+    pub(crate) fn into_problems(mut self) -> Vec<Problem> {
         self.problems.sort_by(|a, b| (&a.place, &a.path).cmp(&(&b.place, &b.path)));
         self.problems
     }
@@ -180,7 +180,7 @@ impl Report {
 
 /// A value for a message: in quotes, escaped, and not longer than a line. One that seems to have
 /// swallowed the line of a secret, by a slip in the YAML, is not told.
-pub(super) fn quoted(value: &str) -> String {
+pub(crate) fn quoted(value: &str) -> String {
     if value.to_lowercase().contains("secret") && value.contains(char::is_whitespace) {
         return "the value".to_owned();
     }
@@ -192,7 +192,7 @@ pub(super) fn quoted(value: &str) -> String {
 
 /// The one of `known` that `word` was probably meant to be: nearly the same, or one begins with the
 /// other. Numbers have no spelling.
-pub(super) fn nearest<'a>(word: &str, known: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
+pub(crate) fn nearest<'a>(word: &str, known: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
     let word = word.to_lowercase();
     if word.chars().count() < 3 || !word.contains(char::is_alphabetic) {
         return None;
@@ -210,7 +210,7 @@ pub(super) fn nearest<'a>(word: &str, known: impl IntoIterator<Item = &'a str>) 
 }
 
 /// The end of a message about a word that is not one of `known`.
-pub(super) fn allowed<'a>(word: &str, known: impl IntoIterator<Item = &'a str> + Clone) -> String {
+pub(crate) fn allowed<'a>(word: &str, known: impl IntoIterator<Item = &'a str> + Clone) -> String {
     let hint = nearest(word, known.clone()).map(|name| format!("did you mean {name}? "));
     let known: Vec<_> = known.into_iter().collect();
     format!("{}allowed: {}", hint.unwrap_or_default(), known.join(", "))

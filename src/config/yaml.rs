@@ -18,13 +18,13 @@ const CORE_TAGS: &str = "tag:yaml.org,2002:";
 
 /// A value and the line it starts in.
 #[derive(Clone, Debug)]
-pub(super) struct Node {
-    pub(super) line: usize,
-    pub(super) content: Content,
+pub(crate) struct Node {
+    pub(crate) line: usize,
+    pub(crate) content: Content,
 }
 
 #[derive(Clone, Debug)]
-pub(super) enum Content {
+pub(crate) enum Content {
     /// Nothing, `~` or `null`.
     Null,
     /// Any scalar, as it is written.
@@ -35,17 +35,17 @@ pub(super) enum Content {
 }
 
 #[derive(Clone, Debug)]
-pub(super) struct Entry {
-    pub(super) line: usize,
-    pub(super) key: String,
-    pub(super) value: Node,
+pub(crate) struct Entry {
+    pub(crate) line: usize,
+    pub(crate) key: String,
+    pub(crate) value: Node,
 }
 
 /// Why the text is not a YAML document that a configuration can be.
 #[derive(Debug)]
-pub(super) struct YamlError {
-    pub(super) line: usize,
-    pub(super) message: String,
+pub(crate) struct YamlError {
+    pub(crate) line: usize,
+    pub(crate) message: String,
 }
 
 /// A list or table whose end was not read yet.
@@ -67,7 +67,7 @@ struct Tree {
 
 impl Content {
     /// What it is, for messages.
-    pub(super) fn describe(&self) -> &'static str {
+    pub(crate) fn describe(&self) -> &'static str {
         match self {
             Self::Null => "nothing",
             Self::Text(_) => "text",
@@ -82,7 +82,7 @@ impl Content {
 /// # Errors
 ///
 /// The first thing that keeps the text from being understood.
-pub(super) fn parse(text: &str) -> Result<Node, YamlError> {
+pub(crate) fn parse(text: &str) -> Result<Node, YamlError> {
     let mut parser = Parser::new_from_str(text.trim_start_matches('\u{feff}'));
     let mut tree = Tree::default();
     let mut documents = 0;

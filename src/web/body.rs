@@ -9,14 +9,10 @@ use hyper::body::{Frame, SizeHint};
 
 use crate::metrics::Page;
 
-use super::connection::Answering;
-
 /// A body whose size is known.
 pub(super) struct Body {
     pieces: Box<dyn Iterator<Item = Bytes> + Send>,
     left: u64,
-    /// Dropped with the body, which is when its last piece was handed over.
-    _answering: Option<Answering>,
 }
 
 impl Body {
@@ -24,23 +20,18 @@ impl Body {
     pub(super) fn size(&self) -> u64 {
         self.left
     }
-
-    /// Keeps `answering` as long as there is something to hand over.
-    pub(super) fn while_sent(self, answering: Answering) -> Self {
-        Self { _answering: Some(answering), ..self }
-    }
 }
 
 impl From<Page> for Body {
     fn from(page: Page) -> Self {
-        Self { left: page.size(), pieces: page.into_pieces(), _answering: None }
+        Self { left: page.size(), pieces: page.into_pieces() }
     }
 }
 
 impl From<String> for Body {
     fn from(text: String) -> Self {
         let left = text.len() as u64;
-        Self { pieces: Box::new(std::iter::once(Bytes::from(text))), left, _answering: None }
+        Self { pieces: Box::new(std::iter::once(Bytes::from(text))), left }
     }
 }
 

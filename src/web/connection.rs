@@ -1,236 +1,207 @@
-//! One connection: serving it, and ending it when it is silent for too long.
-//!
-//! hyper's own limit for reading a head also runs while a kept connection is idle, and would cut
-//! Prometheus off between two scrapes; so the time is kept here, where idle and half a head can be
-//! told apart.
+//! One connection: the handshake, HTTP/1.1 or HTTP/2, and its end.
 
+use std::convert::Infallible;
 use std::io;
-use std::pin::{Pin, pin};
+use std::net::Shutdown;
+use std::pin::pin;
 use std::sync::Arc;
-use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
-use hyper::server::conn::http1;
+use hyper::body::Incoming;
+use hyper::header::{CONTENT_LENGTH, HeaderValue};
+use hyper::server::conn::{http1, http2};
 use hyper::service::service_fn;
-use hyper_util::rt::TokioIo;
-use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+use hyper::{Method, Request, Response};
+use hyper_util::rt::{TokioExecutor, TokioIo};
+use socket2::SockRef;
+use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::TcpStream;
-use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 
 use crate::clock::Clock;
 
 use super::Limits;
+use super::activity::{Activity, Watched};
+use super::body::Body;
+use super::outbox::Place;
 use super::routes::Routes;
+use super::sending::Sending;
+use super::tls::H2;
 
 /// Bytes that a connection holds of what it reads, and of what it writes: a piece of a page.
 const BUFFER: usize = 64 * 1024;
+/// Requests at a time on an HTTP/2 connection.
+const STREAMS: u32 = 32;
+/// How long a client has to take what is on its way when its connection is over.
+const LINGER: Duration = Duration::from_secs(10);
 
-/// Serves `stream` until the client or a limit ends it, or `stop` came and the request in flight
-/// is answered, or `cut` ends it at once.
-pub(super) async fn serve(
-    stream: TcpStream,
-    routes: Arc<Routes>,
-    limits: Limits,
-    clock: Clock,
-    stop: CancellationToken,
-    cut: CancellationToken,
-) {
-    let activity = Activity::new(clock);
-    let service = service_fn(|request| {
-        let answering = activity.answering();
-        let routes = Arc::clone(&routes);
-        async move {
-            let answer = routes.answer(request).await;
-            Ok::<_, std::convert::Infallible>(answer.map(|body| body.while_sent(answering)))
-        }
-    });
-    let io = TokioIo::new(Watched { stream, activity: activity.clone() });
-    let connection = http1::Builder::new()
-        .header_read_timeout(None)
-        .max_header_size(limits.head_size)
-        .max_buf_size(BUFFER.max(limits.head_size))
-        .serve_connection(io, service);
-    let mut connection = pin!(connection);
-    let mut expired = pin!(activity.expired(&limits));
-    let mut stopping = false;
-    loop {
+/// What every connection needs.
+#[derive(Clone)]
+pub(super) struct Server {
+    pub(super) routes: Arc<Routes>,
+    pub(super) limits: Limits,
+    pub(super) clock: Clock,
+    /// Ends connections when the request in flight is answered.
+    pub(super) stop: CancellationToken,
+    /// Ends connections at once.
+    pub(super) cut: CancellationToken,
+}
+
+/// What was spoken on a connection.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Protocol {
+    Http1,
+    /// With frames of the client at any time, acknowledgements of what it read among them.
+    Http2,
+}
+
+impl Server {
+    /// Serves `stream` until the client or a limit ends it, or `stop` came and the requests in
+    /// flight are answered, or `cut` ends it at once.
+    pub(super) async fn serve(self, stream: TcpStream) {
+        let stream = Arc::new(stream);
+        let activity = Activity::new(self.clock.clone());
+        let mut expired = pin!(activity.expired(&self.limits));
+        let cut = self.cut.child_token();
+        let mut connection = pin!(self.shake_hands_and_serve(&stream, &activity, &cut));
+        let mut multiplexed = false;
         tokio::select! {
-            ended = connection.as_mut() => {
-                if let Err(error) = ended {
-                    tracing::debug!(%error, "connection ended early");
-                }
-                return;
-            }
+            ended = &mut connection => match ended {
+                Ok(protocol) => multiplexed = protocol == Protocol::Http2,
+                Err(error) => tracing::debug!(%error, "connection ended early"),
+            },
             phase = &mut expired => {
-                tracing::debug!(?phase, "connection was silent for too long");
+                tracing::debug!(?phase, "a connection was silent, or an answer took, for too long");
                 return;
-            }
-            () = stop.cancelled(), if !stopping => {
-                stopping = true;
-                connection.as_mut().graceful_shutdown();
             }
             () = cut.cancelled() => return,
         }
-    }
-}
-
-/// What a connection is doing.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Phase {
-    /// Nothing came yet.
-    New,
-    /// A head is coming in.
-    Head,
-    /// A request is being answered.
-    Answering,
-    /// The last answer was handed over, and nothing came since.
-    Idle,
-}
-
-/// Keeps track of what a connection is doing, and since when. Clones share it.
-#[derive(Clone, Debug)]
-struct Activity {
-    clock: Clock,
-    state: Arc<watch::Sender<State>>,
-}
-
-#[derive(Clone, Copy, Debug)]
-struct State {
-    phase: Phase,
-    /// When the phase began, or, while answering and idle, when bytes last went out.
-    since: Duration,
-}
-
-impl Activity {
-    fn new(clock: Clock) -> Self {
-        let state = State { phase: Phase::New, since: clock.monotonic() };
-        Self { clock, state: Arc::new(watch::Sender::new(state)) }
+        if self.stop.is_cancelled() && !multiplexed {
+            // Nothing is unread: the client waits for an answer, or has nothing to say.
+            return;
+        }
+        tokio::select! {
+            () = linger(&stream) => {}
+            () = self.clock.sleep(LINGER) => {}
+            () = cut.cancelled() => {}
+        }
     }
 
-    /// Bytes came in. While a request is answered they belong to the next one, which hyper will
-    /// not touch before; they count from then on.
-    fn received(&self) {
-        self.state.send_if_modified(|state| match state.phase {
-            // The time that a new connection has for its first head is running already.
-            Phase::New => {
-                state.phase = Phase::Head;
-                true
+    async fn shake_hands_and_serve(
+        &self,
+        stream: &Arc<TcpStream>,
+        activity: &Activity,
+        cut: &CancellationToken,
+    ) -> Result<Protocol, Box<dyn std::error::Error + Send + Sync>> {
+        let stream = Watched::new(Arc::clone(stream), activity.clone());
+        let Some(tls) = self.routes.guard().tls().await? else {
+            self.serve_http1(stream, activity, cut).await?;
+            return Ok(Protocol::Http1);
+        };
+        let stream = tokio::select! {
+            shaken = tls.accept(stream) => shaken?,
+            () = self.stop.cancelled() => return Ok(Protocol::Http1),
+        };
+        if stream.get_ref().1.alpn_protocol() == Some(H2) {
+            self.serve_http2(stream, activity, cut).await?;
+            Ok(Protocol::Http2)
+        } else {
+            self.serve_http1(stream, activity, cut).await?;
+            Ok(Protocol::Http1)
+        }
+    }
+
+    async fn serve_http1(
+        &self,
+        stream: impl AsyncRead + AsyncWrite + Unpin,
+        activity: &Activity,
+        cut: &CancellationToken,
+    ) -> hyper::Result<()> {
+        let connection = http1::Builder::new()
+            .header_read_timeout(None)
+            .max_header_size(self.limits.head_size)
+            .max_buf_size(BUFFER.max(self.limits.head_size))
+            .serve_connection(
+                TokioIo::new(stream),
+                service_fn(|request| self.answer(request, activity, cut)),
+            );
+        let mut connection = pin!(connection);
+        let ended = tokio::select! {
+            ended = connection.as_mut() => ended,
+            () = self.stop.cancelled() => {
+                connection.as_mut().graceful_shutdown();
+                connection.await
             }
-            Phase::Idle => {
-                *state = State { phase: Phase::Head, since: self.clock.monotonic() };
-                true
-            }
-            Phase::Head | Phase::Answering => false,
-        });
+        };
+        if let Err(error) = &ended
+            && error.is_parse()
+        {
+            // hyper has answered these by itself.
+            self.routes.refused(if error.is_parse_too_large() { 431 } else { 400 });
+        }
+        ended
     }
 
-    /// Bytes went out.
-    fn sent(&self) {
-        self.state.send_if_modified(|state| {
-            let counts = matches!(state.phase, Phase::Answering | Phase::Idle);
-            if counts {
-                state.since = self.clock.monotonic();
-            }
-            counts
-        });
-    }
-
-    fn answering(&self) -> Answering {
-        self.begin(Phase::Answering);
-        Answering(self.clone())
-    }
-
-    fn begin(&self, phase: Phase) {
-        self.state.send_replace(State { phase, since: self.clock.monotonic() });
-    }
-
-    /// Waits until a limit is reached, and says in which phase.
-    async fn expired(&self, limits: &Limits) -> Phase {
-        let mut states = self.state.subscribe();
-        loop {
-            let State { phase, since } = *states.borrow_and_update();
-            let limit = match phase {
-                Phase::New | Phase::Head => limits.head,
-                Phase::Answering | Phase::Idle => limits.idle,
-            };
-            tokio::select! {
-                () = self.clock.sleep_until(since.saturating_add(limit)) => return phase,
-                // The sender lives in `self`, so the channel cannot close.
-                _ = states.changed() => {}
+    async fn serve_http2(
+        &self,
+        stream: impl AsyncRead + AsyncWrite + Unpin + Send + 'static,
+        activity: &Activity,
+        cut: &CancellationToken,
+    ) -> hyper::Result<()> {
+        activity.is_multiplexed();
+        let (server, of_requests, cut) = (self.clone(), activity.clone(), cut.clone());
+        let connection = http2::Builder::new(TokioExecutor::new())
+            .max_concurrent_streams(STREAMS)
+            .max_header_list_size(u32::try_from(self.limits.head_size).unwrap_or(u32::MAX))
+            .max_send_buf_size(BUFFER)
+            .serve_connection(
+                TokioIo::new(stream),
+                service_fn(move |request| {
+                    let (server, activity, cut) =
+                        (server.clone(), of_requests.clone(), cut.clone());
+                    async move { server.answer(request, &activity, &cut).await }
+                }),
+            );
+        let mut connection = pin!(connection);
+        tokio::select! {
+            ended = connection.as_mut() => ended,
+            () = self.stop.cancelled() => {
+                connection.as_mut().graceful_shutdown();
+                connection.await
             }
         }
     }
-}
 
-/// A request is being answered until this is dropped.
-#[derive(Debug)]
-pub(super) struct Answering(Activity);
-
-impl Drop for Answering {
-    fn drop(&mut self) {
-        self.0.begin(Phase::Idle);
-    }
-}
-
-/// A stream that tells when bytes pass.
-struct Watched {
-    stream: TcpStream,
-    activity: Activity,
-}
-
-impl AsyncRead for Watched {
-    fn poll_read(
-        mut self: Pin<&mut Self>,
-        context: &mut Context<'_>,
-        buffer: &mut ReadBuf<'_>,
-    ) -> Poll<io::Result<()>> {
-        let before = buffer.filled().len();
-        let result = ready!(Pin::new(&mut self.stream).poll_read(context, buffer));
-        if buffer.filled().len() > before {
-            self.activity.received();
+    async fn answer(
+        &self,
+        request: Request<Incoming>,
+        activity: &Activity,
+        cut: &CancellationToken,
+    ) -> Result<Response<Sending>, Infallible> {
+        let answering = activity.answering();
+        let head = request.method() == Method::HEAD;
+        let mut answer = self.routes.answer(request, cut).await;
+        if head {
+            // hyper leaves out the body over HTTP/1.1, not over HTTP/2.
+            let size = HeaderValue::from(answer.body().size());
+            answer.headers_mut().insert(CONTENT_LENGTH, size);
+            *answer.body_mut() = Body::from(String::new());
         }
-        Poll::Ready(result)
+        let place = answer.extensions_mut().remove::<Option<Arc<Place>>>().flatten();
+        Ok(answer.map(|body| Sending::new(body, answering, place)))
     }
 }
 
-impl Watched {
-    fn count(&self, written: Poll<io::Result<usize>>) -> Poll<io::Result<usize>> {
-        if matches!(written, Poll::Ready(Ok(1..))) {
-            self.activity.sent();
+/// Waits until the client has ended its side. A socket that is closed with something unread is
+/// reset, and what the client did not read yet is lost to it.
+async fn linger(stream: &TcpStream) {
+    let _ = SockRef::from(stream).shutdown(Shutdown::Write);
+    let mut nothing = [0; 1024];
+    while stream.readable().await.is_ok() {
+        match stream.try_read(&mut nothing) {
+            Ok(1..) => {}
+            Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
+            Ok(0) | Err(_) => return,
         }
-        written
-    }
-}
-
-impl AsyncWrite for Watched {
-    fn poll_write(
-        mut self: Pin<&mut Self>,
-        context: &mut Context<'_>,
-        bytes: &[u8],
-    ) -> Poll<io::Result<usize>> {
-        let written = Pin::new(&mut self.stream).poll_write(context, bytes);
-        self.count(written)
-    }
-
-    fn poll_write_vectored(
-        mut self: Pin<&mut Self>,
-        context: &mut Context<'_>,
-        slices: &[io::IoSlice<'_>],
-    ) -> Poll<io::Result<usize>> {
-        let written = Pin::new(&mut self.stream).poll_write_vectored(context, slices);
-        self.count(written)
-    }
-
-    fn is_write_vectored(&self) -> bool {
-        self.stream.is_write_vectored()
-    }
-
-    fn poll_flush(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.stream).poll_flush(context)
-    }
-
-    fn poll_shutdown(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.stream).poll_shutdown(context)
     }
 }

@@ -87,6 +87,11 @@ pub enum BindError {
     /// The name has no address.
     #[error("address {0} cannot be resolved: {1}; check --web.listen-address")]
     Unresolved(ListenAddress, #[source] io::Error),
+    /// A socket that was handed over cannot be used.
+    #[error(
+        "a socket that the service manager handed over cannot be used: {0}; check its ListenStream="
+    )]
+    Socket(#[source] io::Error),
     /// Anything else.
     #[error("cannot listen on address {0}: {1}; check --web.listen-address")]
     Other(ListenAddress, #[source] io::Error),

@@ -1,21 +1,32 @@
-//! The HTTP server: metrics, health, readiness and a landing page.
+//! The HTTP server: metrics, health, readiness and a landing page, behind the web configuration.
 //!
 //! [`Bound::bind`] does what can fail, [`Bound::serve`] the rest. What the pages say comes from the
 //! other rooms; nothing here talks to the API.
 
+mod activity;
+mod auth;
 mod body;
+mod config;
 mod connection;
+mod guard;
 mod landing;
 mod listen;
 mod negotiation;
+mod outbox;
+mod rate;
 mod response;
 mod routes;
 mod scrape;
+mod sending;
 mod serve;
+mod telemetry_path;
+mod tls;
 
+use std::io;
 use std::net::SocketAddr;
 use std::time::Duration;
 
+use socket2::SockRef;
 use tokio::net::TcpListener;
 use tokio::sync::watch;
 
@@ -24,8 +35,10 @@ use crate::instruments::Instruments;
 use crate::metrics::Exposition;
 use crate::readiness::Readiness;
 
+pub use config::WebConfigError;
+pub use guard::Guard;
 pub use listen::{BindError, ListenAddress, ListenAddressError};
-pub use routes::{TelemetryPath, TelemetryPathError};
+pub use telemetry_path::{TelemetryPath, TelemetryPathError};
 
 /// What the server shows.
 #[derive(Clone)]
@@ -40,6 +53,8 @@ pub struct Site {
     pub readiness: watch::Receiver<Readiness>,
     /// Where the metrics are.
     pub telemetry_path: TelemetryPath,
+    /// Who may see it.
+    pub guard: Guard,
 }
 
 /// What clients may take.
@@ -53,6 +68,14 @@ pub struct Limits {
     pub head: Duration,
     /// Time in which nothing is asked, or nothing of an answer is taken.
     pub idle: Duration,
+    /// Time in which an answer has to be made and taken, from when its request came.
+    pub answer: Duration,
+    /// Requests at a time for which an answer is made, of all connections together; further ones
+    /// are answered by 503.
+    pub requests: usize,
+    /// Pages of the size of the fleet that are alive at a time, made or on their way; further ones
+    /// wait, and after a while whoever has taken longest to read is cut off.
+    pub pages: usize,
     /// Time for the requests in flight when the server stops.
     pub drain: Duration,
 }
@@ -64,6 +87,9 @@ impl Default for Limits {
             head_size: 64 * 1024,
             head: Duration::from_secs(10),
             idle: Duration::from_secs(120),
+            answer: Duration::from_secs(300),
+            requests: 512,
+            pages: 16,
             // The daemon has 5 s to end, and has more to do than this.
             drain: Duration::from_millis(4_500),
         }
@@ -93,6 +119,24 @@ impl Bound {
             let local = local.map_err(|error| BindError::Other(address.clone(), error))?;
             listeners.push((local, listener));
         }
+        Ok(Self { listeners })
+    }
+
+    /// Takes over sockets that listen already, as systemd hands them over.
+    ///
+    /// # Errors
+    ///
+    /// When a socket is none that listens for TCP connections.
+    pub fn of(sockets: Vec<std::net::TcpListener>) -> Result<Self, BindError> {
+        let listeners = sockets.into_iter().map(|socket| {
+            let local = socket.local_addr()?;
+            if !SockRef::from(&socket).is_listener()? {
+                return Err(io::Error::other("it does not listen (Accept=yes?)"));
+            }
+            socket.set_nonblocking(true)?;
+            Ok((local, TcpListener::from_std(socket)?))
+        });
+        let listeners = listeners.collect::<io::Result<_>>().map_err(BindError::Socket)?;
         Ok(Self { listeners })
     }
 

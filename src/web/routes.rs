@@ -1,64 +1,29 @@
 //! Which path answers what.
 
-use std::str::FromStr;
 use std::sync::Arc;
+use std::time::Duration;
 
-use hyper::body::Incoming;
+use http_body_util::BodyExt as _;
+use hyper::body::{Body as _, Incoming};
+use hyper::header::EXPECT;
 use hyper::{Method, Request, Response, StatusCode};
 use tokio::sync::Semaphore;
+use tokio_util::sync::CancellationToken;
 
 use crate::readiness::Readiness;
 
 use super::body::Body;
-use super::{Site, landing, response, scrape};
+use super::guard::Guard;
+use super::outbox::Outbox;
+use super::{Limits, Site, landing, response, scrape};
 
 /// Pages in the making at once. More would not be done earlier, and each may take many megabytes.
 const SCRAPES: usize = 4;
 
-/// The path of the metrics; starts with a slash, and is none that the exporter needs for itself.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct TelemetryPath(String);
-
-/// A path that the metrics cannot have.
-#[derive(Debug, thiserror::Error)]
-#[error(
-    "{path:?} cannot be the path of the metrics: {problem}; choose one such as /metrics with --web.telemetry-path"
-)]
-pub struct TelemetryPathError {
-    path: String,
-    problem: &'static str,
-}
-
-impl TelemetryPath {
-    /// The path as text.
-    pub fn as_str(&self) -> &str {
-        &self.0
-    }
-}
-
-impl Default for TelemetryPath {
-    fn default() -> Self {
-        Self("/metrics".to_owned())
-    }
-}
-
-impl FromStr for TelemetryPath {
-    type Err = TelemetryPathError;
-
-    fn from_str(path: &str) -> Result<Self, Self::Err> {
-        let legal = |c: char| c.is_ascii_alphanumeric() || "/-._~!$&'()*+,;=:@".contains(c);
-        let problem = if !path.starts_with('/') {
-            "it does not start with a slash"
-        } else if !path.chars().all(legal) {
-            "it has characters that a path cannot have"
-        } else if path.starts_with("/-/") || path.starts_with("/api/") || path == "/config" {
-            "the exporter needs it for itself"
-        } else {
-            return Ok(Self(path.to_owned()));
-        };
-        Err(TelemetryPathError { path: path.to_owned(), problem })
-    }
-}
+/// What is read of a request's body that is refused, in bytes.
+const DISCARDED: u64 = 64 * 1024;
+/// How long it is waited for; the request is one of those that are answered at a time.
+const DISCARDING: Duration = Duration::from_secs(1);
 
 /// What can be asked for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -87,6 +52,14 @@ impl Endpoint {
         }
     }
 
+    /// Whether its answer grows with the fleet.
+    fn is_large(self) -> bool {
+        match self {
+            Self::Metrics => true,
+            Self::Landing | Self::Healthy | Self::Ready => false,
+        }
+    }
+
     /// What people find there; `None` for what the landing page need not name.
     fn about(self) -> Option<&'static str> {
         match self {
@@ -103,10 +76,12 @@ pub(super) struct Routes {
     site: Site,
     table: Vec<(String, Endpoint)>,
     scrapes: Arc<Semaphore>,
+    requests: Semaphore,
+    outbox: Outbox,
 }
 
 impl Routes {
-    pub(super) fn new(site: Site) -> Self {
+    pub(super) fn new(site: Site, limits: Limits) -> Self {
         let own = [
             ("/", Endpoint::Landing),
             ("/-/healthy", Endpoint::Healthy),
@@ -118,33 +93,90 @@ impl Routes {
         for (_, endpoint) in &table {
             site.instruments.announce_handler(endpoint.handler());
         }
-        Self { site, table, scrapes: Arc::new(Semaphore::new(SCRAPES)) }
+        Self {
+            table,
+            scrapes: Arc::new(Semaphore::new(SCRAPES)),
+            requests: Semaphore::new(limits.requests),
+            outbox: Outbox::new(limits.pages, site.clock.clone()),
+            site,
+        }
     }
 
-    /// Answers a request, counts it, and logs it at debug level.
-    pub(super) async fn answer(&self, request: Request<Incoming>) -> Response<Body> {
+    /// Who is let in.
+    pub(super) fn guard(&self) -> &Guard {
+        &self.site.guard
+    }
+
+    /// Answers a request, counts it, and logs it at debug level. The answer carries its place in
+    /// the outbox, if it has one; `cut` ends the connection if others need it.
+    pub(super) async fn answer(
+        &self,
+        mut request: Request<Incoming>,
+        cut: &CancellationToken,
+    ) -> Response<Body> {
         let started = self.site.clock.monotonic();
-        let path = request.uri().path();
-        let found = self.table.iter().find(|(known, _)| known == path);
+        let found = self.table.iter().find(|(known, _)| known == request.uri().path());
         let endpoint = found.map(|(_, endpoint)| *endpoint);
-        let answer = match endpoint {
-            Some(endpoint) if allows(endpoint.allow(), request.method().as_str()) => {
-                self.respond(endpoint, &request).await
-            }
-            Some(endpoint) => response::method_not_allowed(endpoint.allow()),
-            None if [Method::CONNECT, Method::TRACE].contains(request.method()) => {
-                response::method_not_allowed("GET, HEAD")
-            }
-            None => response::text(StatusCode::NOT_FOUND, "not found: see / for what is there"),
-        };
-        let answer = response::finished(answer);
+        let answer = response::finished(self.guarded(endpoint, &mut request, cut).await);
 
         let handler = endpoint.map_or("other", Endpoint::handler);
         let (status, took) = (answer.status().as_u16(), self.site.clock.monotonic() - started);
         self.site.instruments.http_request(handler, status, took);
         tracing::debug!(
-            method = %request.method(), path, status, ?took, size = answer.body().size(), "answered"
+            method = %request.method(),
+            path = request.uri().path(),
+            status,
+            ?took,
+            size = answer.body().size(),
+            "answered"
         );
+        answer
+    }
+
+    /// Counts what hyper refused before it was a request.
+    pub(super) fn refused(&self, status: u16) {
+        self.site.instruments.http_request("other", status, Duration::ZERO);
+    }
+
+    /// The answer to whoever is let in, or the refusal.
+    async fn guarded(
+        &self,
+        endpoint: Option<Endpoint>,
+        request: &mut Request<Incoming>,
+        cut: &CancellationToken,
+    ) -> Response<Body> {
+        let Ok(_request) = self.requests.try_acquire() else {
+            return response::text(StatusCode::SERVICE_UNAVAILABLE, "too many requests at a time");
+        };
+        let admitted = match self.site.guard.admit(request.headers()).await {
+            Ok(admitted) => admitted,
+            Err(refusal) => return refusal,
+        };
+        let mut answer = match endpoint {
+            Some(endpoint) if !allows(endpoint.allow(), request.method().as_str()) => {
+                response::method_not_allowed(endpoint.allow())
+            }
+            None if [Method::CONNECT, Method::TRACE].contains(request.method()) => {
+                response::method_not_allowed("GET, HEAD")
+            }
+            _ if !request.body().is_end_stream() => {
+                tokio::select! {
+                    () = discard(request) => {}
+                    () = self.site.clock.sleep(DISCARDING) => {}
+                }
+                response::text(StatusCode::PAYLOAD_TOO_LARGE, "request bodies are not taken")
+            }
+            Some(endpoint) if endpoint.is_large() => {
+                // Nothing closes the outbox, so there is a place in the end.
+                let place = self.outbox.place(cut).await;
+                let mut answer = self.respond(endpoint, request).await;
+                answer.extensions_mut().insert(place.map(Arc::new));
+                answer
+            }
+            Some(endpoint) => self.respond(endpoint, request).await,
+            None => response::text(StatusCode::NOT_FOUND, "not found: see / for what is there"),
+        };
+        admitted.dress(&mut answer);
         answer
     }
 
@@ -172,37 +204,23 @@ impl Routes {
     }
 }
 
-fn allows(allow: &str, method: &str) -> bool {
-    allow.split(", ").any(|allowed| allowed == method)
+/// Reads a small body that is on its way: a client may take it ill to be answered before it has
+/// sent all. A large one is not read.
+async fn discard(request: &mut Request<Incoming>) {
+    let awaited = request.headers().contains_key(EXPECT);
+    let mut left = DISCARDED;
+    if awaited || request.body().size_hint().lower() > left {
+        return;
+    }
+    while let Some(Ok(frame)) = request.body_mut().frame().await {
+        let size = frame.data_ref().map_or(0, |data| data.len() as u64);
+        left = left.saturating_sub(size);
+        if left == 0 {
+            return;
+        }
+    }
 }
 
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn the_metrics_can_have_a_path_of_their_own() {
-        for path in ["/metrics", "/", "/a/b-c_d.e~f", "/metrics/"] {
-            assert_eq!(path.parse::<TelemetryPath>().unwrap().as_str(), path);
-        }
-    }
-
-    #[test]
-    fn the_metrics_cannot_have_a_path_that_is_none_or_taken() {
-        for path in [
-            "",
-            "metrics",
-            "/a b",
-            "/a?b",
-            "/a#b",
-            "/%41",
-            "/ü",
-            "/-/ready",
-            "/api/v1/tasks",
-            "/config",
-        ] {
-            let error = path.parse::<TelemetryPath>().unwrap_err().to_string();
-            assert!(error.contains("--web.telemetry-path"), "{error}");
-        }
-    }
+fn allows(allow: &str, method: &str) -> bool {
+    allow.split(", ").any(|allowed| allowed == method)
 }

@@ -11,10 +11,9 @@ use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
-use crate::clock::Clock;
-
+use super::connection::Server;
 use super::routes::Routes;
-use super::{Bound, Limits, Site, connection};
+use super::{Bound, Limits, Site};
 
 /// Pause after a failed accept: its reason (no free file descriptor, no memory) is not gone at
 /// once, and the connection that waits would fail again and again.
@@ -30,21 +29,25 @@ impl Bound {
         // If this future is dropped, so are the connections.
         let _cut = cut.clone().drop_guard();
         let connections = TaskTracker::new();
-        let acceptor = Acceptor {
-            routes: Arc::new(Routes::new(site)),
+        let server = Server {
+            routes: Arc::new(Routes::new(site, limits)),
             limits,
+            clock: clock.clone(),
+            stop,
+            cut: cut.clone(),
+        };
+        let acceptor = Acceptor {
+            server,
             free: Arc::new(Semaphore::new(limits.connections)),
             connections: connections.clone(),
-            stop: stop.clone(),
-            cut: cut.clone(),
         };
 
         let mut accepting = JoinSet::new();
         for (address, listener) in self.listeners {
             let acceptor = acceptor.clone();
-            let clock = clock.clone();
-            accepting.spawn(async move { acceptor.accept_all(address, listener, clock).await });
+            accepting.spawn(async move { acceptor.accept_all(address, listener).await });
         }
+        drop(acceptor);
         while accepting.join_next().await.is_some() {}
 
         connections.close();
@@ -64,35 +67,33 @@ impl Bound {
 /// Takes connections of one listener.
 #[derive(Clone)]
 struct Acceptor {
-    routes: Arc<Routes>,
-    limits: Limits,
+    server: Server,
     free: Arc<Semaphore>,
     connections: TaskTracker,
-    stop: CancellationToken,
-    cut: CancellationToken,
 }
 
 impl Acceptor {
-    async fn accept_all(self, address: SocketAddr, listener: TcpListener, clock: Clock) {
+    async fn accept_all(self, address: SocketAddr, listener: TcpListener) {
         tokio::select! {
-            () = self.stop.cancelled() => {}
-            () = self.accept_on(address, &listener, &clock) => {}
+            () = self.server.stop.cancelled() => {}
+            () = self.accept_on(address, &listener) => {}
         }
     }
 
-    async fn accept_on(&self, address: SocketAddr, listener: &TcpListener, clock: &Clock) {
+    async fn accept_on(&self, address: SocketAddr, listener: &TcpListener) {
+        let clock = &self.server.clock;
         let mut full = Seldom::default();
         let mut failing = Seldom::default();
         loop {
             if self.free.available_permits() == 0 && full.is_due(clock.monotonic()) {
-                let limit = self.limits.connections;
+                let limit = self.server.limits.connections;
                 tracing::warn!(%address, limit, "all connections are taken, further ones wait");
             }
             // Held while waiting, so that no connection is taken that cannot be served. Nothing
             // closes the semaphore, so there is a permit in the end.
             let Ok(permit) = Arc::clone(&self.free).acquire_owned().await else { return };
             match listener.accept().await {
-                Ok((stream, peer)) => self.serve(stream, peer, permit, clock.clone()),
+                Ok((stream, peer)) => self.serve(stream, peer, permit),
                 Err(error) if is_of_the_client(&error) => {
                     tracing::debug!(%address, %error, "a connection was gone before it was taken");
                 }
@@ -106,19 +107,13 @@ impl Acceptor {
         }
     }
 
-    fn serve(
-        &self,
-        stream: TcpStream,
-        peer: SocketAddr,
-        permit: OwnedSemaphorePermit,
-        clock: Clock,
-    ) {
+    fn serve(&self, stream: TcpStream, peer: SocketAddr, permit: OwnedSemaphorePermit) {
         // Answers are written whole; waiting for more to send would only delay their ends.
         let _ = stream.set_nodelay(true);
         tracing::debug!(%peer, "connection");
-        let Self { routes, limits, stop, cut, .. } = self.clone();
+        let server = self.server.clone();
         self.connections.spawn(async move {
-            connection::serve(stream, routes, limits, clock, stop, cut).await;
+            server.serve(stream).await;
             drop(permit);
         });
     }

@@ -13,5 +13,6 @@ mod deploy;
 mod exposition;
 mod golden;
 mod pipeline;
+mod process;
 mod simulator;
 mod web;

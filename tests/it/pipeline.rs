@@ -1,9 +1,9 @@
 //! The whole way from the simulated API to the page that Prometheus reads, over loopback.
 
-mod binary;
+pub(crate) mod binary;
 mod counts;
 mod faults;
-mod prometheus;
+pub(crate) mod prometheus;
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -55,10 +55,7 @@ impl Pipeline {
         let control = simulator.control();
         tokio::spawn(simulator.serve(stop.clone()));
 
-        let serving = Serving {
-            listen: vec!["127.0.0.1:0".parse().unwrap()],
-            telemetry_path: "/metrics".parse().unwrap(),
-        };
+        let serving = Serving::openly(vec!["127.0.0.1:0".parse().unwrap()]);
         let app = App::bind(config, serving, &Environment::default(), hands.clock()).await.unwrap();
         let url = format!("http://{}/metrics", app.local_addrs()[0]);
         tokio::spawn(app.run(stop.clone()));

@@ -1,17 +1,24 @@
 //! The HTTP server, over real sockets.
 
 mod accepting;
+mod authentication;
+pub(crate) mod certificates;
+mod changes;
+mod config;
 mod encoding;
 mod end;
 mod limits;
 mod paths;
+mod prometheus;
 mod scrapes;
+mod slow_readers;
+mod tls;
 
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
-use aliyun_rds_import_exporter::clock::ManualClock;
+use aliyun_rds_import_exporter::clock::{Clock, ManualClock};
 use aliyun_rds_import_exporter::domain::{
     Engine, ImportId, InstanceKey, Position, Task, TaskStatus, TaskType,
 };
@@ -19,13 +26,15 @@ use aliyun_rds_import_exporter::instruments::Instruments;
 use aliyun_rds_import_exporter::metrics::Exposition;
 use aliyun_rds_import_exporter::readiness::Readiness;
 use aliyun_rds_import_exporter::store::{GoodWalk, InstanceSnapshot, PollState, Store};
-use aliyun_rds_import_exporter::web::{Bound, Limits, ListenAddress, Site};
+use aliyun_rds_import_exporter::web::{Bound, Guard, Limits, ListenAddress, Site};
 use chrono::DateTime;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpSocket, TcpStream};
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
+
+use certificates::Folder;
 
 /// Fails the test when something that must happen does not: generous, since it is never waited
 /// for when all is well.
@@ -49,11 +58,26 @@ impl Server {
     }
 
     async fn with(limits: Limits, telemetry_path: &str) -> Self {
+        Self::with_guard(limits, telemetry_path, |_| Guard::open()).await
+    }
+
+    /// A server behind the web configuration of a folder.
+    async fn guarded(folder: &Folder) -> Self {
+        let guard = |clock| Guard::load(&folder.web_yml(), clock).unwrap();
+        Self::with_guard(Limits::default(), "/metrics", guard).await
+    }
+
+    async fn with_guard(
+        limits: Limits,
+        telemetry_path: &str,
+        guard: impl FnOnce(Clock) -> Guard,
+    ) -> Self {
         let bound = Bound::bind(&[local()]).await.unwrap();
         let address = bound.local_addrs()[0];
         let hands = ManualClock::new(DateTime::from_timestamp(1_787_220_000, 0).unwrap());
         let store = Store::new();
         let (readiness, site) = site(&store, &hands, telemetry_path);
+        let site = Site { guard: guard(hands.clock()), ..site };
         let stop = CancellationToken::new();
         let task = tokio::spawn(bound.serve(site, limits, stop.clone()));
         Self { address, store, hands, readiness, stop, task }
@@ -66,6 +90,22 @@ impl Server {
     /// One request on a connection of its own.
     async fn get(&self, path: &str) -> Answer {
         self.connect().await.get(path).await
+    }
+
+    /// What curl is told of the metrics, or another path, with these options.
+    async fn curl(&self, folder: &Folder, path: &str, options: &[&str]) -> Curl {
+        let url = format!("https://127.0.0.1:{}{path}", self.address.port());
+        let mut command = tokio::process::Command::new("curl");
+        command.args(["--silent", "--show-error", "--include", "--cacert"]);
+        command.arg(folder.path("ca.pem")).args(options).arg(url).current_dir(folder.root());
+        command.kill_on_drop(true);
+        let output = within(command.output()).await;
+        let output = output.expect("curl does not start: install the Debian package curl");
+        Curl {
+            code: output.status.code().unwrap(),
+            text: String::from_utf8_lossy(&output.stdout).into_owned(),
+            error: String::from_utf8_lossy(&output.stderr).into_owned(),
+        }
     }
 
     /// Waits until the server has come to its end.
@@ -91,6 +131,7 @@ fn site(
         clock: hands.clock(),
         readiness: readiness.subscribe(),
         telemetry_path: telemetry_path.parse().unwrap(),
+        guard: Guard::open(),
     };
     (readiness, site)
 }
@@ -131,6 +172,22 @@ struct Client {
     stream: TcpStream,
     /// What was read and not used.
     unread: Vec<u8>,
+}
+
+/// What curl said.
+#[derive(Debug)]
+struct Curl {
+    /// Its exit code.
+    code: i32,
+    /// Status line, headers and body.
+    text: String,
+    error: String,
+}
+
+impl Curl {
+    fn starts_with(&self, start: &str) -> bool {
+        self.code == 0 && self.text.starts_with(start)
+    }
 }
 
 /// An answer, as it came over the wire.

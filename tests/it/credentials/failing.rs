@@ -61,10 +61,7 @@ impl Daemon {
             })
             .collect();
         let config = Config { accounts, instances, polling: Polling::default() };
-        let serving = Serving {
-            listen: vec!["127.0.0.1:0".parse().unwrap()],
-            telemetry_path: "/metrics".parse().unwrap(),
-        };
+        let serving = Serving::openly(vec!["127.0.0.1:0".parse().unwrap()]);
         let environment = Environment::default();
         let app = App::bind(&config, serving, &environment, hands.clock()).await.unwrap();
         let url = format!("http://{}/metrics", app.local_addrs()[0]);

@@ -17,18 +17,39 @@ use crate::golden::root;
 const CANARY: &str = "c4n4rySecretNeverToBeSeen";
 
 /// The binary, killed when the test ends without having stopped it.
-pub(super) struct Binary(Child);
+pub(crate) struct Binary(Child);
 
 impl Binary {
-    pub(super) fn start(arguments: &[&str], environment: &[(&str, &str)]) -> Self {
+    pub(crate) fn start(arguments: &[&str], environment: &[(&str, &str)]) -> Self {
         let mut command = Command::new(env!("CARGO_BIN_EXE_aliyun-rds-import-exporter"));
         command.args(arguments).env_clear().envs(environment.iter().copied()).current_dir(root());
         command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
         Self(command.spawn().unwrap())
     }
 
+    /// The binary as a line of shell starts it; `"$@"` in it stands for the binary and
+    /// `arguments`. What is piped is the shell's.
+    pub(crate) fn in_shell(line: &str, arguments: &[&str], stdin: impl Into<Stdio>) -> Self {
+        let mut command = Command::new("sh");
+        command.args(["-c", line, "sh", env!("CARGO_BIN_EXE_aliyun-rds-import-exporter")]);
+        command.args(arguments).current_dir(root());
+        command.stdin(stdin).stdout(Stdio::piped()).stderr(Stdio::piped());
+        Self(command.spawn().unwrap())
+    }
+
+    pub(crate) fn process(&mut self) -> &mut Child {
+        &mut self.0
+    }
+
+    /// Reads the log until a line holds `text`.
+    pub(crate) fn logged(&mut self, text: &str) -> String {
+        let lines = BufReader::new(self.0.stderr.as_mut().unwrap()).lines();
+        let found = lines.map_while(Result::ok).find(|line| line.contains(text));
+        found.unwrap_or_else(|| panic!("{text:?} was not logged"))
+    }
+
     /// Reads stdout until a line begins with `prefix`, and gives the rest of it.
-    pub(super) fn told(&mut self, prefix: &str) -> String {
+    pub(crate) fn told(&mut self, prefix: &str) -> String {
         let lines = BufReader::new(self.0.stdout.as_mut().unwrap()).lines();
         let found = lines
             .map_while(Result::ok)
@@ -50,7 +71,7 @@ impl Binary {
     }
 
     /// Stops it as systemd and Kubernetes do; gives exit code, rest of stdout and stderr.
-    pub(super) fn stop(mut self) -> (Option<i32>, String, String) {
+    pub(crate) fn stop(mut self) -> (Option<i32>, String, String) {
         let id = self.0.id().to_string();
         assert!(Command::new("kill").args(["-TERM", &id]).status().unwrap().success());
         let (mut out, mut log) = (String::new(), String::new());
@@ -69,7 +90,7 @@ impl Drop for Binary {
 
 /// Asks for `url` until the answer is as `wanted`.
 #[expect(clippy::disallowed_methods, reason = "the deadline of a wait for another process")]
-pub(super) async fn until(url: &str, wanted: impl Fn(&str) -> bool) -> String {
+pub(crate) async fn until(url: &str, wanted: impl Fn(&str) -> bool) -> String {
     let deadline = Instant::now() + PATIENCE;
     loop {
         let answer = get(url).await.unwrap_or_else(|error| error.to_string());

@@ -6,7 +6,7 @@ use std::process::Command;
 use std::sync::{Arc, Mutex};
 
 use aliyun_rds_import_exporter::clock::{Clock, ManualClock};
-use aliyun_rds_import_exporter::web::{Bound, Limits, ListenAddress, Site};
+use aliyun_rds_import_exporter::web::{Bound, Guard, Limits, ListenAddress, Site};
 use chrono::DateTime;
 use tokio::net::TcpStream;
 use tokio_util::sync::CancellationToken;
@@ -113,8 +113,15 @@ async fn run_out_of_files() {
     let address = bound.local_addrs()[0];
     let (_readiness, site) =
         site(&Store::new(), &ManualClock::new(DateTime::UNIX_EPOCH), "/metrics");
-    let site = Site { clock: Clock::system(), ..site };
+    let directory = tempfile::tempdir().unwrap();
+    let web_config = directory.path().join("web.yml");
+    std::fs::write(&web_config, "{}\n").unwrap();
+    let guard = Guard::load(&web_config, Clock::system()).unwrap();
+    let site = Site { clock: Clock::system(), guard, ..site };
     let server = tokio::spawn(bound.serve(site, Limits::default(), CancellationToken::new()));
+
+    let mut kept = Client::new(TcpStream::connect(address).await.unwrap());
+    assert_eq!(kept.get("/-/healthy").await.status(), 200);
 
     let mut files = Vec::new();
     let error = loop {
@@ -134,6 +141,9 @@ async fn run_out_of_files() {
         }
     })
     .await;
+
+    // Its web configuration cannot be read, which is no reason to think that it changed.
+    assert_eq!(kept.get("/-/healthy").await.status(), 200);
 
     files.clear();
     assert_eq!(client.answer().await.status(), 200);

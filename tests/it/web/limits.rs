@@ -6,6 +6,8 @@ use std::time::Duration;
 use aliyun_rds_import_exporter::web::Limits;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 
+use crate::exposition::parse;
+
 use super::{Client, Server, publish_a_large_page, within};
 
 const HEAD: Duration = Duration::from_secs(10);
@@ -187,17 +189,65 @@ async fn what_is_not_http_is_refused() {
 }
 
 #[tokio::test]
-async fn a_request_body_is_ignored() {
+async fn a_request_body_is_refused() {
+    let server = Server::start().await;
+    for body in [
+        "Content-Length: 5\r\n\r\nhello",
+        "Transfer-Encoding: chunked\r\n\r\n5\r\nhello\r\n0\r\n\r\n",
+    ] {
+        let mut client = server.connect().await;
+        client.send(&format!("GET /-/healthy HTTP/1.1\r\n{body}")).await;
+        assert_eq!(client.answer().await.status(), 413, "{body:?}");
+        client.send(&format!("POST /metrics HTTP/1.1\r\n{body}")).await;
+        assert_eq!(client.answer().await.status(), 405, "{body:?}");
+    }
+    let mut client = server.connect().await;
+    client.send("GET /-/healthy HTTP/1.1\r\nContent-Length: 0\r\n\r\n").await;
+    assert_eq!(client.answer().await.status(), 200);
+}
+
+#[tokio::test]
+async fn a_request_body_that_does_not_come_is_not_waited_for() {
     let server = Server::start().await;
     let mut client = server.connect().await;
-    client.send("GET /-/healthy HTTP/1.1\r\nContent-Length: 5\r\n\r\nhello").await;
-    assert_eq!(client.answer().await.status(), 200);
-    assert_eq!(client.get("/-/healthy").await.status(), 200, "the body was taken for a request");
+    client.send("GET /-/healthy HTTP/1.1\r\nContent-Length: 5\r\n\r\nhe").await;
 
-    client
-        .send("POST /metrics HTTP/1.1\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nhello\r\n0\r\n\r\n")
-        .await;
-    assert_eq!(client.answer().await.status(), 405);
+    let mut answer = pin!(client.answer());
+    let answer = within(async {
+        loop {
+            server.hands.advance(Duration::from_secs(1));
+            tokio::select! {
+                answer = &mut answer => return answer,
+                () = tokio::time::sleep(Duration::from_millis(1)) => {}
+            }
+        }
+    });
+    assert_eq!(answer.await.status(), 413);
+}
+
+#[tokio::test]
+async fn what_is_refused_before_it_is_a_request_is_counted() {
+    let server = Server::start().await;
+    let huge = format!("GET / HTTP/1.1\r\nX-Large: {}\r\n\r\n", "x".repeat(70_000));
+    for (head, status) in [("hello\r\n\r\n", 400), (huge.as_str(), 431)] {
+        let mut client = server.connect().await;
+        let _ = client.stream.write_all(head.as_bytes()).await;
+        assert_eq!(client.head().await.status(), status);
+        // It is counted when the connection is over.
+        while client.fill().await > 0 {}
+    }
+
+    let requests = "aliyun_rds_import_exporter_http_requests_total";
+    within(async {
+        loop {
+            let page = parse(server.get("/metrics").await.text()).unwrap();
+            let counted = |code| page.value(requests, &[("handler", "other"), ("code", code)]);
+            if (counted("400"), counted("431")) == (Some(1.0), Some(1.0)) {
+                return;
+            }
+        }
+    })
+    .await;
 }
 
 #[tokio::test]
