@@ -84,7 +84,12 @@ fn config(simulator: &Simulator) -> Config {
     });
     let polling = Polling { stale_after: STALE_AFTER, ..Polling::default() };
     let instances = simulator.instances().iter().map(instance);
-    Config { accounts: accounts.collect(), instances: instances.collect(), polling }
+    Config {
+        accounts: accounts.collect(),
+        instances: instances.collect(),
+        polling,
+        ..Config::default()
+    }
 }
 
 fn instance(known: &KnownInstance) -> Instance {

@@ -9,7 +9,8 @@ use aliyun_rds_import_exporter::check::check;
 use aliyun_rds_import_exporter::cli::{Cli, Command, Simulate};
 use aliyun_rds_import_exporter::clock::Clock;
 use aliyun_rds_import_exporter::config::load::{self, LoadError};
-use aliyun_rds_import_exporter::config::{Config, Environment};
+use aliyun_rds_import_exporter::config::shard::ShardError;
+use aliyun_rds_import_exporter::config::{Config, Environment, Shard};
 use aliyun_rds_import_exporter::demo::Demo;
 use aliyun_rds_import_exporter::logging;
 use aliyun_rds_import_exporter::simulator::{self, Scenario, ScenarioError, Simulator};
@@ -40,7 +41,8 @@ fn run(cli: &Cli) -> anyhow::Result<ExitCode> {
     };
     match cli.command() {
         Command::Run => {
-            let config = load(&cli.options.config_file, &environment)?;
+            let shard = shard(cli, &environment)?;
+            let config = load(&cli.options.config_file, &environment, shard)?;
             until_stopped(async |stop| daemon(&config, serving, &environment, stop).await)?;
         }
         Command::Demo => until_stopped(async |stop| demo(serving, stop).await)?,
@@ -56,12 +58,22 @@ fn run(cli: &Cli) -> anyhow::Result<ExitCode> {
     Ok(ExitCode::SUCCESS)
 }
 
-fn load(file: &Path, environment: &Environment) -> anyhow::Result<Config> {
+/// The shard that the flags ask for. A container's host name stands in a variable, too, even where
+/// it shares the network and so the name of its node.
+fn shard(cli: &Cli, environment: &Environment) -> Result<Shard, ShardError> {
+    let host_name = || match environment.get("HOSTNAME") {
+        Some(name) if !name.is_empty() => name.to_owned(),
+        _ => gethostname::gethostname().to_string_lossy().into_owned(),
+    };
+    cli.shard(host_name)
+}
+
+fn load(file: &Path, environment: &Environment, shard: Shard) -> Result<Config, LoadError> {
     let loaded = load::from_file(file, environment)?;
     for warning in &loaded.warnings {
         tracing::warn!(file = %file.display(), "{warning}");
     }
-    Ok(loaded.config)
+    Ok(Config { shard, ..loaded.config })
 }
 
 fn scenario(what: &Simulate) -> anyhow::Result<Scenario> {
@@ -159,7 +171,8 @@ fn report(error: &anyhow::Error) -> ExitCode {
     let (code, message) = if let Some(problems) = error.downcast_ref::<LoadError>() {
         (BAD_CONFIGURATION, problems.to_string())
     } else {
-        let code = if error.is::<ScenarioError>() { BAD_CONFIGURATION } else { FAILED };
+        let is_bad = error.is::<ScenarioError>() || error.is::<ShardError>();
+        let code = if is_bad { BAD_CONFIGURATION } else { FAILED };
         (code, format!("error: {error:#}"))
     };
     // Without stderr the exit code alone has to do.

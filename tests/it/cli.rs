@@ -61,7 +61,7 @@ fn version_tells_what_it_was_built_from() {
 fn bad_usage_exits_with_2_and_says_why() {
     for (arguments, reason) in [
         (&["--web.config.files=x"][..], "--web.config.files"),
-        (&["--shard=0"], "--shard"),
+        (&["--shard=first"], "--shard"),
         (&["polish"], "polish"),
         (&["check", "extra"], "extra"),
         (&["--log.level=loud"], "loud"),

@@ -153,5 +153,10 @@ fn config(simulator: &Simulator) -> Config {
         stale_after: Duration::from_secs(30 * 86_400),
         ..Polling::default()
     };
-    Config { accounts: accounts.collect(), instances: instances.collect(), polling }
+    Config {
+        accounts: accounts.collect(),
+        instances: instances.collect(),
+        polling,
+        ..Config::default()
+    }
 }
