@@ -3,6 +3,7 @@
 //! The binary, `demo` and the tests all run this. It alone knows every room.
 
 use std::net::SocketAddr;
+use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::Context as _;
@@ -14,7 +15,7 @@ use crate::clock::Clock;
 use crate::config::{Config, Environment};
 use crate::instruments::Instruments;
 use crate::poll::Poller;
-use crate::readiness::Readiness;
+use crate::readiness::{Awaited, Readiness};
 use crate::store::Store;
 use crate::web::{Bound, Limits, ListenAddress, Site, TelemetryPath};
 
@@ -53,6 +54,7 @@ impl App {
     ) -> anyhow::Result<Self> {
         let instruments = Instruments::new().context("cannot register the metrics")?;
         let store = Store::new();
+        let config = Arc::new(config.clone());
         let poller = Poller::new(config, environment, &clock, &instruments, &store)?;
         let bound = Bound::bind(&serving.listen).await?;
         let readiness = watch::Sender::new(Readiness::Pending("no instance was attempted".into()));
@@ -83,13 +85,13 @@ impl App {
     /// When a task panicked: the daemon does not go on half alive.
     pub async fn run(self, stop: CancellationToken) -> anyhow::Result<()> {
         let Self { bound, site, poller, readiness, clock } = self;
-        let pending = poller.pending();
+        let awaited = poller.awaited();
         let failed = stop.child_token();
         let mut parts: JoinSet<anyhow::Result<()>> = JoinSet::new();
         let (for_polls, for_readiness, for_web) = (failed.clone(), failed.clone(), failed.clone());
         parts.spawn(async move { Ok(poller.run(for_polls).await?) });
         parts.spawn(async move {
-            tell_readiness(readiness, pending, clock, for_readiness).await;
+            tell_readiness(readiness, awaited, clock, for_readiness).await;
             Ok(())
         });
         parts.spawn(async move {
@@ -111,23 +113,17 @@ impl App {
 /// waited for long enough, and then for good.
 async fn tell_readiness(
     readiness: watch::Sender<Readiness>,
-    mut pending: Vec<watch::Receiver<usize>>,
+    mut awaited: watch::Receiver<Awaited>,
     clock: Clock,
     stop: CancellationToken,
 ) {
     let attempted = async {
-        for account in 0..pending.len() {
-            loop {
-                let left: usize = pending.iter().map(|account| *account.borrow()).sum();
-                let text = format!("instances not attempted yet: {left}");
-                readiness.send_replace(Readiness::Pending(text));
-                if *pending[account].borrow_and_update() == 0 {
-                    break;
-                }
-                // An account that ended will not attempt anything more.
-                if pending[account].changed().await.is_err() {
-                    break;
-                }
+        loop {
+            let left = *awaited.borrow_and_update();
+            readiness.send_replace(Readiness::Pending(left.to_string()));
+            // A poller that ended will not attempt anything more.
+            if left == Awaited::NOTHING || awaited.changed().await.is_err() {
+                break;
             }
         }
     };

@@ -1,6 +1,7 @@
 //! One attempt at an API call: sign, send, read within limits, understand.
 
-use std::collections::BTreeMap;
+use std::borrow::Cow;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, PoisonError, RwLock};
 use std::time::Duration;
@@ -11,14 +12,15 @@ use rustls::pki_types::CertificateDer;
 use rustls::pki_types::pem::PemObject as _;
 
 use crate::api::error::Code;
-use crate::api::request::ListImports;
+use crate::api::inventory::{self, InstancesPage};
+use crate::api::request::{ListImports, ListInstances};
 use crate::api::response::{self, Page};
 use crate::api::skew::{Change, Skew};
 use crate::api::{Error, endpoint, error_body, time};
 use crate::auth::{Credentials, Provider, signature_v1};
 use crate::clock::Clock;
 use crate::config::{self, Environment};
-use crate::domain::LIST_IMPORTS;
+use crate::domain::{LIST_IMPORTS, LIST_INSTANCES, LIST_REGIONS};
 use crate::instruments::{Instruments, Scope};
 
 const VERSION: &str = "2014-08-15";
@@ -64,6 +66,20 @@ pub enum SetupError {
         /// What is wrong.
         problem: String,
     },
+}
+
+/// What is asked: an operation and its own parameters.
+struct Call<'a> {
+    action: &'static str,
+    /// Empty for a call that is about no region.
+    region_id: &'a str,
+    parameters: Vec<(&'static str, Cow<'a, str>)>,
+}
+
+impl Call<'_> {
+    fn parameter(&self, name: &str) -> Option<&str> {
+        self.parameters.iter().find(|(own, _)| *own == name).map(|(_, value)| &**value)
+    }
 }
 
 /// An answer as it came: status, and whatever of head and body we look at.
@@ -138,24 +154,62 @@ impl Client {
         region_id: &str,
         request: &ListImports<'_>,
     ) -> Result<Page, Error> {
-        let scope = Scope { account: &self.account, region_id };
+        let call = Call { action: LIST_IMPORTS, region_id, parameters: request.parameters() };
+        let parsed = self.call(&call, response::parse).await?;
+        for field in parsed.unknown {
+            self.instruments.unknown_value(field);
+        }
+        Ok(parsed.page)
+    }
+
+    /// Asks for one page of a region's instances: one attempt, signed anew.
+    ///
+    /// # Errors
+    ///
+    /// As [`list_imports`](Self::list_imports).
+    pub async fn list_instances(
+        &self,
+        request: &ListInstances<'_>,
+    ) -> Result<InstancesPage, Error> {
+        let ListInstances { region_id, .. } = *request;
+        let call = Call { action: LIST_INSTANCES, region_id, parameters: request.parameters() };
+        self.call(&call, |body, _| inventory::parse_instances(body)).await
+    }
+
+    /// Asks for the regions that there are: one attempt, signed anew.
+    ///
+    /// # Errors
+    ///
+    /// As [`list_imports`](Self::list_imports).
+    pub async fn list_regions(&self) -> Result<BTreeSet<Arc<str>>, Error> {
+        // The call is about no region. The central host answers it, which serves no region "".
+        let call = Call { action: LIST_REGIONS, region_id: "", parameters: Vec::new() };
+        self.call(&call, |body, _| inventory::parse_regions(body)).await
+    }
+
+    async fn call<T>(
+        &self,
+        call: &Call<'_>,
+        parse: impl FnOnce(&[u8], DateTime<Utc>) -> Result<T, String>,
+    ) -> Result<T, Error> {
+        let scope = Scope { account: &self.account, region_id: call.region_id };
         let credentials = self
             .credentials
             .credentials()
             .map_err(|error| Error::no_credentials(error.to_string()))?;
-        let url = self.signed_url(region_id, request, &credentials);
+        let url = self.signed_url(call, &credentials);
         let began = self.clock.monotonic();
-        let result = self.attempt(scope, url, &credentials).await;
+        let result = self.attempt(scope, url, &credentials, parse).await;
         let took = self.clock.monotonic().saturating_sub(began);
         let failure = result.as_ref().err().map(|error| error.code().to_string());
-        self.instruments.api_request(scope, LIST_IMPORTS, took, failure.as_deref());
+        self.instruments.api_request(scope, call.action, took, failure.as_deref());
         tracing::debug!(
             account = %self.account,
-            region_id,
-            db_instance_id = request.db_instance_id,
-            action = LIST_IMPORTS,
-            page_number = request.page_number,
-            import_id = request.import_id.map(|id| id.0),
+            region_id = call.region_id,
+            db_instance_id = call.parameter("DBInstanceId"),
+            action = call.action,
+            page_number = call.parameter("PageNumber"),
+            import_id = call.parameter("ImportId"),
             code = failure.as_deref(),
             duration_ms = took.as_millis() as u64,
             "API request"
@@ -163,19 +217,20 @@ impl Client {
         result
     }
 
-    async fn attempt(
+    async fn attempt<T>(
         &self,
         scope: Scope<'_>,
         url: String,
         credentials: &Credentials,
-    ) -> Result<Page, Error> {
+        parse: impl FnOnce(&[u8], DateTime<Utc>) -> Result<T, String>,
+    ) -> Result<T, Error> {
         let sent = self.clock.now();
         let answer = self.send(url).await?;
         let received = self.clock.now();
         let answered_at = answer.date.unwrap_or_else(|| self.server_time(scope.region_id));
 
         let result = match answer.status {
-            200..=299 => response::parse(&answer.body, answered_at)
+            200..=299 => parse(&answer.body, answered_at)
                 .map_err(|problem| success_that_is_none(&answer, &problem, credentials)),
             status => Err(error_body::parse(status, &answer.body, credentials)),
         };
@@ -187,17 +242,9 @@ impl Client {
         if let (true, Some(date)) = (spoken_by_api, answer.date) {
             self.observe_skew(scope, sent, received, date);
         }
-        match result {
-            Ok(parsed) => {
-                for field in parsed.unknown {
-                    self.instruments.unknown_value(field);
-                }
-                Ok(parsed.page)
-            }
-            Err(error) => {
-                Err(error.with_request_id(answer.request_id).with_retry_after(answer.retry_after))
-            }
-        }
+        result.map_err(|error| {
+            error.with_request_id(answer.request_id).with_retry_after(answer.retry_after)
+        })
     }
 
     async fn send(&self, url: String) -> Result<Answer, Error> {
@@ -224,19 +271,13 @@ impl Client {
         Ok(answer)
     }
 
-    fn signed_url(
-        &self,
-        region_id: &str,
-        request: &ListImports<'_>,
-        credentials: &Credentials,
-    ) -> String {
-        let timestamp = time::to_second(self.server_time(region_id));
+    fn signed_url(&self, call: &Call<'_>, credentials: &Credentials) -> String {
+        let timestamp = time::to_second(self.server_time(call.region_id));
         let nonce = format!("{:032x}", fastrand::u128(..));
-        let own = request.parameters();
         let mut parameters: Vec<(&str, &str)> =
-            own.iter().map(|(name, value)| (*name, &**value)).collect();
+            call.parameters.iter().map(|(name, value)| (*name, &**value)).collect();
         parameters.extend([
-            ("Action", LIST_IMPORTS),
+            ("Action", call.action),
             ("Version", VERSION),
             ("Format", "JSON"),
             ("AccessKeyId", credentials.access_key_id.as_str()),
@@ -251,7 +292,8 @@ impl Client {
         let signed = signature_v1::sign(METHOD, &parameters, &credentials.access_key_secret);
         let base = match &self.rds_override {
             Some(base) => base.trim_end_matches('/').to_owned(),
-            None => endpoint::rds(region_id, self.network),
+            None if call.region_id.is_empty() => endpoint::central(self.network),
+            None => endpoint::rds(call.region_id, self.network),
         };
         format!("{base}/?{}", signed.query())
     }

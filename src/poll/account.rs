@@ -1,21 +1,28 @@
-//! The polls of one account: starts them when they are due, within budget and concurrency, and
-//! backs off as one when the account's keys or clock fail.
+//! The polls and searches of one account: starts them when they are due, within budget and
+//! concurrency, and backs off as one when the account's keys or clock fail.
 
 use std::pin::Pin;
+use std::sync::Arc;
 use std::time::Duration;
 
-use tokio::sync::watch;
+use tokio::sync::{mpsc, watch};
 use tokio::task::{JoinError, JoinSet};
 use tokio_util::sync::CancellationToken;
 
-use crate::api::Error;
 use crate::api::error::Scope as Concerns;
+use crate::api::{Client, Error};
+use crate::config::Polling;
 use crate::domain::{InstanceKey, LIST_IMPORTS};
 use crate::poll::backoff::account_pause;
 use crate::poll::caller::{Caller, Token};
+use crate::poll::fleet::{Fleet, Outing, Turnover};
 use crate::poll::instance::{InstancePoll, Outcome};
 use crate::poll::journal::{Journal, Summary};
-use crate::poll::schedule::{Index, Schedule, first_due};
+use crate::poll::schedule::Index;
+use crate::poll::search::Searched;
+use crate::poll::searches::{Change, Searches};
+use crate::poll::targets::{Assignment, Listing, Search};
+use crate::readiness::{Awaited, AwaitedShare};
 use crate::store::Store;
 
 /// What the journal calls an instance that is polled without failure.
@@ -23,36 +30,70 @@ const WELL: &str = "";
 /// Pause of an account that has nothing to do.
 const IDLE: Duration = Duration::from_secs(3_600);
 
-/// Polls the instances of one account.
+/// What an account is to do, and with what.
+#[derive(Debug)]
+pub(crate) struct Orders {
+    /// Calls the API for it.
+    pub(crate) caller: Caller,
+    /// How it polls.
+    pub(crate) polling: Arc<Polling>,
+    /// What it polls and searches.
+    pub(crate) assignment: Assignment,
+}
+
+/// Ways in and out of an account's polls.
+#[derive(Debug)]
+pub(crate) struct Ports {
+    /// What is to be done; nothing once the account is no more. Dropped when all is over, and
+    /// nothing more will be published.
+    pub(crate) orders: watch::Receiver<Option<Arc<Orders>>>,
+    /// What its searches found.
+    pub(crate) found: mpsc::UnboundedSender<Searched>,
+    /// What is still to be attempted for the first time.
+    pub(crate) awaited: AwaitedShare,
+}
+
+/// Polls the instances of one account, and searches for them.
+#[derive(Debug)]
 pub(crate) struct AccountPoll {
+    ports: Ports,
     caller: Caller,
     store: Store,
-    concurrency: usize,
-    /// `None` while the instance is being polled.
-    instances: Vec<Option<Box<InstancePoll>>>,
-    schedule: Schedule,
-    polls: JoinSet<Finished>,
+    polling: Arc<Polling>,
+    fleet: Fleet,
+    polls: JoinSet<Polled>,
+    searches: Searches,
+    searching: JoinSet<SearchEnd>,
     /// The right to start the next poll, once the budget gave it.
     token: Option<Token>,
     /// The wait for it. It goes on over the rounds of the loop, so that it keeps its turn.
-    acquiring: Option<Pin<Box<dyn Future<Output = Token> + Send>>>,
+    acquiring: Acquiring,
     backing_off: Option<BackingOff>,
     journal: Journal,
-    /// How many instances no attempt has ended at.
-    unattempted: usize,
-    /// How many of them are still to be waited for before the exporter has something to say.
-    pending: watch::Sender<usize>,
+    search_journal: Journal,
 }
 
-struct Finished {
+/// A poll that ended.
+#[derive(Debug)]
+struct Polled {
     index: Index,
     instance: Box<InstancePoll>,
-    outcome: Outcome,
-    was_pending: bool,
+    /// `None` if it was stopped.
+    outcome: Option<Outcome>,
     failed_before: Option<String>,
+    client: Arc<Client>,
+}
+
+/// A search that ended.
+#[derive(Debug)]
+struct SearchEnd {
+    search: Search,
+    result: Result<Listing, Error>,
+    client: Arc<Client>,
 }
 
 /// The account's calls fail as one.
+#[derive(Debug)]
 struct BackingOff {
     error: Error,
     failures: u32,
@@ -60,43 +101,41 @@ struct BackingOff {
     until: Duration,
 }
 
+#[derive(Default)]
+struct Acquiring(Option<Pin<Box<dyn Future<Output = Token> + Send>>>);
+
+impl std::fmt::Debug for Acquiring {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_tuple("Acquiring").field(&self.0.is_some()).finish()
+    }
+}
+
 impl AccountPoll {
-    /// Polls of `instances`, the first ones spread over their interval from now on.
-    pub(crate) fn new(
-        caller: Caller,
-        store: Store,
-        concurrency: usize,
-        instances: Vec<InstancePoll>,
-        pending: watch::Sender<usize>,
-    ) -> Self {
-        let (now, count) = (caller.clock.monotonic(), instances.len());
-        let mut schedule = Schedule::default();
-        let mut announced = Vec::with_capacity(count);
-        for (index, mut instance) in instances.into_iter().enumerate() {
-            let due = now.saturating_add(first_due(index, count, instance.interval()));
-            caller.instruments.announce(instance.scope(), caller.budget.rate());
-            instance.announce(&caller, &store, due);
-            schedule.add(index, due, instance.patience());
-            announced.push(Some(Box::new(instance)));
-        }
-        pending.send_replace(count);
-        Self {
+    /// Polls as ordered; the first ones are spread over their interval from now on. Every instance
+    /// is published as pending.
+    pub(crate) fn new(ports: Ports, orders: &Orders, store: Store) -> Self {
+        let (caller, polling) = (orders.caller.clone(), Arc::clone(&orders.polling));
+        let mut account = Self {
+            ports,
+            fleet: Fleet::new(store.clone(), Arc::clone(&polling)),
             caller,
             store,
-            concurrency,
-            instances: announced,
-            schedule,
+            polling,
             polls: JoinSet::new(),
+            searches: Searches::default(),
+            searching: JoinSet::new(),
             token: None,
-            acquiring: None,
+            acquiring: Acquiring::default(),
             backing_off: None,
             journal: Journal::default(),
-            unattempted: count,
-            pending,
-        }
+            search_journal: Journal::default(),
+        };
+        account.take_over(orders);
+        account
     }
 
-    /// Polls until told to stop; polls under way are dropped then.
+    /// Polls until told to stop, or until the account is no more; what is under way is dropped
+    /// then. Instances of an account that is no more are withdrawn.
     ///
     /// # Errors
     ///
@@ -105,100 +144,202 @@ impl AccountPoll {
         let clock = self.caller.clock.clone();
         loop {
             let now = clock.monotonic();
-            self.schedule.has_due(now);
+            self.fleet.has_due(now);
             self.log_summaries(now);
             self.fail_what_is_due(now);
-            self.start_what_is_due(now);
+            self.start_searches(now);
+            self.start_a_poll(now);
             let wake_at = self.wake_at(now);
             // A wait that holds its turn must go on, or it would keep the polls under way waiting.
-            let acquires = self.acquiring.is_some() || self.wants_token(now);
+            let acquires = self.acquiring.0.is_some() || self.wants_token(now);
             tokio::select! {
                 () = stop.cancelled() => break,
-                Some(finished) = self.polls.join_next() => self.finish(finished?),
-                token = acquire(&mut self.acquiring, &self.caller), if acquires => {
+                orders = next(&mut self.ports.orders) => match orders {
+                    Some(orders) => {
+                        let turnover = self.take_over(&orders);
+                        self.log_turnover(turnover);
+                    }
+                    None => {
+                        self.shut_down().await;
+                        self.fleet.dissolve();
+                        return Ok(());
+                    }
+                },
+                Some(polled) = self.polls.join_next() => self.end_poll(polled?),
+                Some(ended) = self.searching.join_next() => self.end_search(ended?),
+                token = self.acquiring.token(&self.caller), if acquires => {
                     self.token = Some(token);
                 }
                 () = clock.sleep_until(wake_at) => {}
             }
         }
-        self.polls.shutdown().await;
+        self.shut_down().await;
         Ok(())
+    }
+
+    async fn shut_down(&mut self) {
+        self.polls.shutdown().await;
+        self.searching.shutdown().await;
+    }
+
+    /// Does from now on what `orders` say.
+    fn take_over(&mut self, orders: &Orders) -> Turnover {
+        let now = self.caller.clock.monotonic();
+        if !Arc::ptr_eq(&self.caller.client, &orders.caller.client) {
+            self.change_caller(&orders.caller, now);
+        }
+        self.polling = Arc::clone(&orders.polling);
+        let Assignment { targets, searches } = &orders.assignment;
+        for search in searches.keys() {
+            let scope = search.scope(&self.caller.account);
+            self.caller.instruments.announce_calls(
+                scope,
+                search.action(),
+                self.caller.budget.rate(),
+            );
+        }
+        self.searches.take_over(searches, now);
+        let turnover = self.fleet.take_over(targets, &orders.polling, &self.caller);
+        self.tell_awaited();
+        turnover
+    }
+
+    /// Calls with other keys, another budget or other endpoints from now on: whatever failed may
+    /// succeed with them.
+    fn change_caller(&mut self, caller: &Caller, now: Duration) {
+        let same_budget = Arc::ptr_eq(&self.caller.budget, &caller.budget);
+        self.caller = caller.clone();
+        if !same_budget {
+            (self.token, self.acquiring) = (None, Acquiring::default());
+            self.backing_off = None;
+            self.fleet.hasten_failing(now);
+            self.searches.hasten(now);
+        }
     }
 
     fn is_free(&mut self, now: Duration) -> bool {
         match &self.backing_off {
-            // One call at a time, to see whether the account is well again.
-            Some(backing_off) => self.polls.is_empty() && now >= backing_off.until,
-            None => self.polls.len() < self.concurrency && self.schedule.has_due(now),
+            Some(backing_off) => self.may_probe(backing_off, now) && self.fleet.size() > 0,
+            None => self.polls.len() < self.polling.concurrency && self.fleet.has_due(now),
         }
+    }
+
+    /// One call at a time, to see whether the account is well again.
+    fn may_probe(&self, backing_off: &BackingOff, now: Duration) -> bool {
+        self.polls.is_empty() && self.searching.is_empty() && now >= backing_off.until
     }
 
     fn wants_token(&mut self, now: Duration) -> bool {
         self.token.is_none() && self.is_free(now)
     }
 
-    fn start_what_is_due(&mut self, now: Duration) {
+    fn start_a_poll(&mut self, now: Duration) {
         if self.token.is_none() || !self.is_free(now) {
             return;
         }
         let next = match self.backing_off {
-            Some(_) => self.schedule.take_first(now),
-            None => self.schedule.take_due(now),
+            Some(_) => self.fleet.begin_first(now),
+            None => self.fleet.begin_due(now),
         };
-        let Some((index, due)) = next else { return };
-        let Some(mut instance) = self.instances[index].take() else { return };
+        let Some(Outing { index, mut instance, due, stop }) = next else { return };
         let Some(token) = self.token.take() else { return };
         self.caller.instruments.schedule_delay(now.saturating_sub(due));
         let failed_before = instance.failing_with().map(str::to_owned);
         let (caller, store) = (self.caller.clone(), self.store.clone());
         self.polls.spawn(async move {
-            let was_pending = instance.is_pending();
-            let outcome = instance.poll(&caller, &store, token).await;
-            Finished { index, instance, outcome, was_pending, failed_before }
+            // A poll that is dropped leaves the instance as its last complete step left it.
+            let outcome = tokio::select! {
+                outcome = instance.poll(&caller, &store, token) => Some(outcome),
+                () = stop.cancelled() => None,
+            };
+            Polled { index, instance, outcome, failed_before, client: caller.client }
+        });
+    }
+
+    /// Searches take the right to call by themselves. An account that backs off tries with an
+    /// instance, if it has one.
+    fn start_searches(&mut self, now: Duration) {
+        if let Some(backing_off) = &self.backing_off {
+            if self.fleet.size() == 0
+                && self.may_probe(backing_off, now)
+                && let Some((search, deadline)) = self.searches.begin_first(now)
+            {
+                self.start_search(search, deadline);
+            }
+            return;
+        }
+        while let Some((search, deadline)) = self.searches.begin_due(now) {
+            self.start_search(search, deadline);
+        }
+    }
+
+    fn start_search(&mut self, search: Search, deadline: Duration) {
+        let caller = self.caller.for_searches();
+        self.searching.spawn(async move {
+            let result = search.run(&caller, deadline).await;
+            SearchEnd { search, result, client: caller.client }
         });
     }
 
     /// While the account backs off, what is due fails without a call.
     fn fail_what_is_due(&mut self, now: Duration) {
         let Some(backing_off) = &self.backing_off else { return };
-        while let Some((index, _)) = self.schedule.take_due(now) {
-            let Some(instance) = &mut self.instances[index] else { continue };
-            self.unattempted -= usize::from(instance.is_pending());
-            let error = backing_off.error.clone();
-            let outcome = instance.fail(&self.caller, &self.store, now, error);
-            self.schedule.add(index, outcome.next_due, instance.patience());
-        }
+        self.fleet.fail_due(now, &backing_off.error, &self.caller);
     }
 
-    fn finish(&mut self, finished: Finished) {
-        let Finished { index, instance, outcome, was_pending, failed_before } = finished;
+    fn end_poll(&mut self, polled: Polled) {
+        let Polled { index, instance, outcome, failed_before, client } = polled;
         let now = self.caller.clock.monotonic();
-        let Outcome { walk_failure, later_failure, next_due } = outcome;
+        let Some(outcome) = outcome else {
+            self.fleet.end(index, instance, false, now, &self.caller);
+            return;
+        };
+        let Outcome { walk_failure, later_failure, mut next_due } = outcome;
         let failure = walk_failure.as_ref().or(later_failure.as_ref());
-        match failure.filter(|error| error.kind().scope() == Concerns::Account) {
-            Some(error) => self.back_off(now, error),
+        let of_account = failure.filter(|error| error.kind().scope() == Concerns::Account);
+        let is_current = Arc::ptr_eq(&client, &self.caller.client);
+        match of_account {
+            Some(error) if is_current => self.back_off(now, error, LIST_IMPORTS),
+            // Keys that are used no more failed: it has its turn with the new ones.
+            Some(_) => next_due = now,
             None => {
-                // An API error of another kind shows too that keys and clock are accepted.
-                let accepted = failure.is_none_or(|error| error.request_id().is_some());
-                self.probed(now, accepted);
-                self.log_outcome(
-                    instance.key(),
-                    walk_failure.as_ref(),
-                    failed_before.as_deref(),
-                    now,
-                );
+                self.probed(now, failure, is_current);
+                let failed_before = failed_before.as_deref();
+                self.log_outcome(instance.key(), walk_failure.as_ref(), failed_before, now);
             }
         }
-        self.unattempted -= usize::from(was_pending);
-        self.schedule.add(index, next_due, instance.patience());
-        self.instances[index] = Some(instance);
-        self.tell_pending();
+        self.fleet.end(index, instance, true, next_due, &self.caller);
+        self.tell_awaited();
     }
 
-    /// A poll ended without an error of the account's: if it backs off, this was a try.
-    fn probed(&mut self, now: Duration, accepted: bool) {
+    fn end_search(&mut self, ended: SearchEnd) {
+        let SearchEnd { search, result, client } = ended;
+        let now = self.caller.clock.monotonic();
+        let is_current = Arc::ptr_eq(&client, &self.caller.client);
+        let failure = result.as_ref().err();
+        let Some(change) = self.searches.end(&search, failure, now) else { return };
+        match failure.filter(|error| error.kind().scope() == Concerns::Account) {
+            Some(error) if is_current => self.back_off(now, error, search.action()),
+            Some(_) => {}
+            None => {
+                self.probed(now, failure, is_current);
+                self.log_search(&search, failure, &change, now);
+            }
+        }
+        if let Ok(listing) = result {
+            let account = Arc::clone(&self.caller.account);
+            // Nobody takes it only when the whole process ends.
+            let _ = self.ports.found.send(Searched { account, search, listing });
+        }
+        self.tell_awaited();
+    }
+
+    /// A poll or search ended without an error of the account's: if it backs off, this was a try.
+    fn probed(&mut self, now: Duration, failure: Option<&Error>, is_current: bool) {
+        // An API error of another kind shows too that keys and clock are accepted.
+        let accepted = failure.is_none_or(|error| error.request_id().is_some());
         match &mut self.backing_off {
-            Some(_) if accepted => self.recover(now),
+            Some(_) if accepted && is_current => self.recover(now),
             Some(backing_off) => {
                 backing_off.until = now.saturating_add(account_pause(backing_off.failures));
             }
@@ -206,10 +347,10 @@ impl AccountPoll {
         }
     }
 
-    fn back_off(&mut self, now: Duration, error: &Error) {
+    fn back_off(&mut self, now: Duration, error: &Error, action: &str) {
         self.caller.client.forget_credentials();
         let before = self.backing_off.as_ref();
-        // Polls that were under way together fail together: that is one failure.
+        // Calls that were under way together fail together: that is one failure.
         if before.is_some_and(|backing_off| now < backing_off.until) {
             return;
         }
@@ -219,12 +360,12 @@ impl AccountPoll {
         if changed {
             tracing::error!(
                 account = %self.caller.account,
-                action = LIST_IMPORTS,
+                action,
                 code = %error.code(),
                 request_id = error.request_id(),
                 error = error.message(),
                 hint = error.kind().hint(),
-                instances = self.instances.len(),
+                instances = self.fleet.size(),
                 "the account cannot call the API: all its instances wait, one call at a time tries again"
             );
         }
@@ -235,23 +376,47 @@ impl AccountPoll {
     fn recover(&mut self, now: Duration) {
         self.backing_off = None;
         tracing::info!(account = %self.caller.account, "the account can call the API again");
-        let instances = &self.instances;
-        self.schedule.hasten(now, |index| {
-            instances[index].as_ref().is_some_and(|instance| instance.failing_with().is_some())
-        });
+        self.fleet.hasten_failing(now);
     }
 
     /// An account that backs off counts as attempted: its instances would not be for long.
-    fn tell_pending(&self) {
-        let pending = if self.backing_off.is_some() { 0 } else { self.unattempted };
-        self.pending.send_if_modified(|current| std::mem::replace(current, pending) != pending);
+    fn tell_awaited(&mut self) {
+        let awaited = match self.backing_off {
+            Some(_) => Awaited::NOTHING,
+            None => {
+                Awaited { instances: self.fleet.unattempted(), searches: self.searches.awaited() }
+            }
+        };
+        self.ports.awaited.set(awaited);
     }
 
     fn wake_at(&self, now: Duration) -> Duration {
-        let probe = self.backing_off.as_ref().map(|backing_off| backing_off.until);
-        let probe = probe.filter(|until| *until > now);
-        let times = [self.schedule.next_due(), self.journal.next_summary(), probe];
+        let (probe, search) = match &self.backing_off {
+            Some(backing_off) => (Some(backing_off.until).filter(|until| *until > now), None),
+            None => (None, self.searches.next_due()),
+        };
+        let times = [
+            self.fleet.next_due(),
+            search,
+            self.journal.next_summary(),
+            self.search_journal.next_summary(),
+            probe,
+        ];
         times.into_iter().flatten().min().unwrap_or(now.saturating_add(IDLE))
+    }
+
+    fn log_turnover(&self, turnover: Turnover) {
+        let Turnover { came, went, changed } = turnover;
+        if turnover != Turnover::default() {
+            tracing::info!(
+                account = %self.caller.account,
+                came,
+                went,
+                changed,
+                instances = self.fleet.size(),
+                "the set of instances changed"
+            );
+        }
     }
 
     /// A line on change only: when an instance fails in another way than before, or no more.
@@ -287,6 +452,34 @@ impl AccountPoll {
         }
     }
 
+    fn log_search(
+        &mut self,
+        search: &Search,
+        failure: Option<&Error>,
+        change: &Change,
+        now: Duration,
+    ) {
+        let state = failure.map(|error| error.code().to_string()).unwrap_or_default();
+        if *change == Change::None || !self.search_journal.enters(&state, now) {
+            return;
+        }
+        let scope = search.scope(&self.caller.account);
+        let (account, region_id, action) = (scope.account, scope.region_id, search.action());
+        match failure {
+            Some(error) => tracing::warn!(
+                account,
+                region_id,
+                action,
+                code = state,
+                request_id = error.request_id(),
+                error = error.message(),
+                hint = search.hint(error.kind()),
+                "discovery fails; the instances found before stay"
+            ),
+            None => tracing::info!(account, region_id, action, "discovery succeeds again"),
+        }
+    }
+
     fn log_summaries(&mut self, now: Duration) {
         let account = &self.caller.account;
         for Summary { state, instances } in self.journal.summaries(now) {
@@ -298,19 +491,33 @@ impl AccountPoll {
                 );
             }
         }
+        for Summary { state, instances: regions } in self.search_journal.summaries(now) {
+            if state == WELL {
+                tracing::info!(%account, regions, "discovery in further regions succeeds again");
+            } else {
+                tracing::warn!(
+                    %account, code = state, regions, "discovery in further regions fails alike"
+                );
+            }
+        }
     }
 }
 
-/// Waits for the right to make a call. May be dropped and called again without losing its turn.
-async fn acquire(
-    acquiring: &mut Option<Pin<Box<dyn Future<Output = Token> + Send>>>,
-    caller: &Caller,
-) -> Token {
-    let waiting = acquiring.get_or_insert_with(|| {
-        let caller = caller.clone();
-        Box::pin(async move { caller.token().await })
-    });
-    let token = waiting.await;
-    *acquiring = None;
-    token
+/// The next orders; none if the account is no more.
+async fn next(orders: &mut watch::Receiver<Option<Arc<Orders>>>) -> Option<Arc<Orders>> {
+    orders.changed().await.ok()?;
+    orders.borrow_and_update().clone()
+}
+
+impl Acquiring {
+    /// Waits for the right to make a call. May be dropped and called again without losing its turn.
+    async fn token(&mut self, caller: &Caller) -> Token {
+        let waiting = self.0.get_or_insert_with(|| {
+            let caller = caller.clone();
+            Box::pin(async move { caller.token().await })
+        });
+        let token = waiting.await;
+        self.0 = None;
+        token
+    }
 }

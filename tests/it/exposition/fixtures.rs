@@ -139,6 +139,9 @@ pub(super) fn every_instrument() -> Instruments {
     instruments.throttled("default");
     instruments.budget("default", 2.5);
     instruments.clock_skew(scope, -0.5);
+    let loaded = DateTime::from_timestamp_millis(1_763_985_600_250).unwrap();
+    instruments.discovered(scope, 12, loaded);
+    instruments.reloaded(Some(loaded));
     instruments.unknown_value("ImportDataStatus");
     instruments.walk(scope, None);
     instruments.walk(scope, Some("timeout"));
