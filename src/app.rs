@@ -2,6 +2,7 @@
 //!
 //! The binary, `demo` and the tests all run this. It alone knows every room.
 
+use std::fmt;
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
@@ -12,10 +13,12 @@ use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
 use crate::clock::Clock;
+use crate::config::load::LoadError;
 use crate::config::{Config, Environment};
 use crate::instruments::Instruments;
-use crate::poll::Poller;
+use crate::poll::{Poller, Reconfigure};
 use crate::readiness::{Awaited, Readiness};
+use crate::reload::{Reload, Reloads};
 use crate::store::Store;
 use crate::web::{Bound, Limits, ListenAddress, Site, TelemetryPath};
 
@@ -31,12 +34,26 @@ pub struct Serving {
     pub telemetry_path: TelemetryPath,
 }
 
+/// Reads the configuration again.
+type Load = dyn Fn() -> Result<Config, LoadError> + Send + Sync;
+
 /// A daemon that listens and does nothing else yet.
 pub struct App {
     bound: Bound,
     site: Site,
     poller: Poller,
     readiness: watch::Sender<Readiness>,
+    reloader: Reloader,
+    clock: Clock,
+}
+
+/// Answers those who ask for a reload.
+struct Reloader {
+    asked: Reloads,
+    load: Option<Arc<Load>>,
+    reconfigure: Reconfigure,
+    config: watch::Sender<Arc<Config>>,
+    instruments: Instruments,
     clock: Clock,
 }
 
@@ -55,7 +72,17 @@ impl App {
         let instruments = Instruments::new().context("cannot register the metrics")?;
         let store = Store::new();
         let config = Arc::new(config.clone());
-        let poller = Poller::new(config, environment, &clock, &instruments, &store)?;
+        let poller = Poller::new(Arc::clone(&config), environment, &clock, &instruments, &store)?;
+        instruments.reloaded(Some(clock.now()));
+        let (reload, asked) = Reload::channel();
+        let reloader = Reloader {
+            asked,
+            load: None,
+            reconfigure: poller.reconfigure(),
+            config: watch::Sender::new(config),
+            instruments: instruments.clone(),
+            clock: clock.clone(),
+        };
         let bound = Bound::bind(&serving.listen).await?;
         let readiness = watch::Sender::new(Readiness::Pending("no instance was attempted".into()));
         let site = Site {
@@ -63,9 +90,26 @@ impl App {
             instruments,
             clock: clock.clone(),
             readiness: readiness.subscribe(),
+            config: reloader.config.subscribe(),
+            reload,
             telemetry_path: serving.telemetry_path,
         };
-        Ok(Self { bound, site, poller, readiness, clock })
+        Ok(Self { bound, site, poller, readiness, reloader, clock })
+    }
+
+    /// Reads the configuration with `load` when a reload is asked for. Without this there is
+    /// nothing to reload, and whoever asks is told so.
+    pub fn reload_by(
+        mut self,
+        load: impl Fn() -> Result<Config, LoadError> + Send + Sync + 'static,
+    ) -> Self {
+        self.reloader.load = Some(Arc::new(load));
+        self
+    }
+
+    /// The way to ask for a reload, while the daemon runs.
+    pub fn reload(&self) -> Reload {
+        self.site.reload.clone()
     }
 
     /// The addresses that are listened on, in the order in which they were given.
@@ -84,12 +128,14 @@ impl App {
     ///
     /// When a task panicked: the daemon does not go on half alive.
     pub async fn run(self, stop: CancellationToken) -> anyhow::Result<()> {
-        let Self { bound, site, poller, readiness, clock } = self;
+        let Self { bound, site, poller, readiness, reloader, clock } = self;
         let awaited = poller.awaited();
         let failed = stop.child_token();
         let mut parts: JoinSet<anyhow::Result<()>> = JoinSet::new();
         let (for_polls, for_readiness, for_web) = (failed.clone(), failed.clone(), failed.clone());
+        let for_reloads = failed.clone();
         parts.spawn(async move { Ok(poller.run(for_polls).await?) });
+        parts.spawn(async move { reloader.run(for_reloads).await });
         parts.spawn(async move {
             tell_readiness(readiness, awaited, clock, for_readiness).await;
             Ok(())
@@ -106,6 +152,67 @@ impl App {
             outcome = outcome.and(ended.map_err(anyhow::Error::from).flatten());
         }
         outcome.context("a part of the daemon failed")
+    }
+}
+
+impl Reloader {
+    async fn run(mut self, stop: CancellationToken) -> anyhow::Result<()> {
+        loop {
+            let answer = tokio::select! {
+                () = stop.cancelled() => return Ok(()),
+                Some(answer) = self.asked.next() => answer,
+            };
+            tokio::select! {
+                () = stop.cancelled() => return Ok(()),
+                outcome = self.reload() => answer.give(outcome?),
+            }
+        }
+    }
+
+    /// Reads the configuration and takes it over. The error that is returned within is for people.
+    async fn reload(&self) -> anyhow::Result<Result<(), String>> {
+        let Some(load) = self.load.clone() else {
+            let problem = "there is no configuration file to read again, as in the demo";
+            tracing::warn!("asked to reload, but {problem}");
+            return Ok(Err(problem.to_owned()));
+        };
+        // Reading files may take a while, and nothing else may wait for it.
+        let loaded = tokio::task::spawn_blocking(move || load()).await?;
+        let outcome = match loaded {
+            Ok(config) => self.take_over(config).await,
+            Err(error) => Err(error.to_string()),
+        };
+        match &outcome {
+            Ok(()) => {
+                let config = self.config.borrow();
+                tracing::info!(
+                    accounts = config.accounts.len(),
+                    instances = config.instances.len(),
+                    discovery = config.discovery.len(),
+                    "the configuration was reloaded"
+                );
+            }
+            Err(error) => tracing::error!(
+                error,
+                "the configuration was not reloaded: the one before stays in force"
+            ),
+        }
+        self.instruments.reloaded(outcome.is_ok().then(|| self.clock.now()));
+        Ok(outcome)
+    }
+
+    async fn take_over(&self, config: Config) -> Result<(), String> {
+        let config = Arc::new(config);
+        let taken = self.reconfigure.to(Arc::clone(&config)).await;
+        taken.map_err(|error| error.to_string())?;
+        self.config.send_replace(config);
+        Ok(())
+    }
+}
+
+impl fmt::Debug for Reloader {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Reloader").field("reloads", &self.load.is_some()).finish_non_exhaustive()
     }
 }
 

@@ -8,8 +8,8 @@
 //!                                      Prometheus, people <- web <- metrics (exposition) <---------------+
 //! ```
 //!
-//! A module imports only from its left; [`clock`], [`domain`], [`secret`] and [`instruments`] are
-//! leaves that all may use.
+//! A module imports only from its left; [`clock`], [`domain`], [`instruments`], [`readiness`],
+//! [`reload`] and [`secret`] are leaves that all may use.
 
 pub mod api;
 pub mod app;
@@ -25,6 +25,7 @@ pub mod logging;
 pub mod metrics;
 pub mod poll;
 pub mod readiness;
+pub mod reload;
 pub mod secret;
 pub mod simulator;
 pub mod store;

@@ -13,10 +13,11 @@ use aliyun_rds_import_exporter::config::shard::ShardError;
 use aliyun_rds_import_exporter::config::{Config, Environment, Shard};
 use aliyun_rds_import_exporter::demo::Demo;
 use aliyun_rds_import_exporter::logging;
+use aliyun_rds_import_exporter::reload::Reload;
 use aliyun_rds_import_exporter::simulator::{self, Scenario, ScenarioError, Simulator};
 use anyhow::Context as _;
 use clap::Parser;
-use tokio::signal::unix::{SignalKind, signal};
+use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio_util::sync::CancellationToken;
 
 /// Something failed.
@@ -43,7 +44,11 @@ fn run(cli: &Cli) -> anyhow::Result<ExitCode> {
         Command::Run => {
             let shard = shard(cli, &environment)?;
             let config = load(&cli.options.config_file, &environment, shard)?;
-            until_stopped(async |stop| daemon(&config, serving, &environment, stop).await)?;
+            let again = {
+                let (file, environment) = (cli.options.config_file.clone(), environment.clone());
+                move || load(&file, &environment, shard)
+            };
+            until_stopped(async |stop| daemon(config, again, serving, &environment, stop).await)?;
         }
         Command::Demo => until_stopped(async |stop| demo(serving, stop).await)?,
         Command::Simulate(what) => {
@@ -106,25 +111,41 @@ fn until_stopped(
 }
 
 async fn daemon(
-    config: &Config,
+    config: Config,
+    again: impl Fn() -> Result<Config, LoadError> + Send + Sync + 'static,
     serving: Serving,
     environment: &Environment,
     stop: CancellationToken,
 ) -> anyhow::Result<()> {
+    // From here on SIGHUP does not end the process: it may come at any time.
+    let hangup = signal(SignalKind::hangup())?;
     let path = serving.telemetry_path.clone();
-    let app = App::bind(config, serving, environment, Clock::system()).await?;
+    let app = App::bind(&config, serving, environment, Clock::system()).await?.reload_by(again);
     for address in app.local_addrs() {
         tracing::info!(
             %address,
             telemetry_path = path.as_str(),
             accounts = config.accounts.len(),
             instances = config.instances.len(),
+            discovery = config.discovery.len(),
             "listening"
         );
     }
+    drop(config);
+    tokio::spawn(reload_on(hangup, app.reload(), stop.clone()));
     app.run(stop).await?;
     tracing::info!("stopped");
     Ok(())
+}
+
+/// Reloads at each signal, until told to stop. How it went is in the log.
+async fn reload_on(mut signal: Signal, reload: Reload, stop: CancellationToken) {
+    loop {
+        tokio::select! {
+            () = stop.cancelled() => return,
+            Some(()) = signal.recv() => drop(reload.now().await),
+        }
+    }
 }
 
 async fn demo(serving: Serving, stop: CancellationToken) -> anyhow::Result<()> {

@@ -14,6 +14,7 @@ pub mod load;
 mod problem;
 mod read;
 pub mod shard;
+mod show;
 mod yaml;
 
 use std::collections::{BTreeMap, BTreeSet};

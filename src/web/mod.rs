@@ -14,14 +14,17 @@ mod scrape;
 mod serve;
 
 use std::net::SocketAddr;
+use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::net::TcpListener;
 use tokio::sync::watch;
 
 use crate::clock::Clock;
+use crate::config::Config;
 use crate::instruments::Instruments;
 use crate::readiness::Readiness;
+use crate::reload::Reload;
 use crate::store::Store;
 
 pub use listen::{BindError, ListenAddress, ListenAddressError};
@@ -38,6 +41,10 @@ pub struct Site {
     pub clock: Clock,
     /// What `/-/ready` says.
     pub readiness: watch::Receiver<Readiness>,
+    /// The configuration in force.
+    pub config: watch::Receiver<Arc<Config>>,
+    /// Reads it again.
+    pub reload: Reload,
     /// Where the metrics are.
     pub telemetry_path: TelemetryPath,
 }

@@ -69,6 +69,23 @@ fn every_good_file_is_understood() {
 }
 
 #[test]
+fn every_good_file_is_shown_as_one_that_says_the_same() {
+    for file in corpus("good") {
+        let config = load(&file).unwrap().config;
+        let shown = config.to_yaml();
+        assert!(!shown.contains(CANARY), "{}: {shown}", file.display());
+        // Paths of files are shown as they are opened.
+        let again = load_text(&shown, &[]).unwrap_or_else(|error| panic!("{error}\n{shown}"));
+        assert_eq!(again.config.to_yaml(), shown, "{}", file.display());
+        let has_secret = shown.contains("<secret>");
+        assert!(has_secret || again.config == config, "{}: {shown}", file.display());
+    }
+    let example = root().join("config.example.yaml");
+    let shown = from_file(&example, &Environment::default()).unwrap().config.to_yaml();
+    assert_golden("tests/golden/config.yaml", &shown);
+}
+
+#[test]
 fn no_secret_of_the_corpus_is_told() {
     for file in [corpus("good"), corpus("bad")].concat() {
         let (debug, display) = match load(&file) {

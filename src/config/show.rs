@@ -1,0 +1,155 @@
+//! The configuration as YAML, with every default filled in and every secret left out.
+//!
+//! It loads again as a configuration, except for the secrets.
+
+use std::path::Path;
+use std::time::Duration;
+
+use yaml_rust2::yaml::Hash;
+use yaml_rust2::{Yaml, YamlEmitter};
+
+use super::duration::format;
+use super::{
+    Account, Config, CredentialsSource, Discovery, Instance, Network, Polling, Regions,
+    SecretSource,
+};
+
+/// What stands for a secret.
+const SECRET: &str = "<secret>";
+
+impl Config {
+    /// The configuration as YAML, without secrets.
+    pub fn to_yaml(&self) -> String {
+        let accounts = self.accounts.iter();
+        let accounts = accounts.map(|(name, account)| (text(name), show_account(account)));
+        let mut root = vec![
+            ("accounts", Yaml::Hash(accounts.collect())),
+            ("polling", show_polling(&self.polling)),
+        ];
+        if !self.instances.is_empty() {
+            root.push(("instances", list(self.instances.iter().map(show_instance))));
+        }
+        if !self.discovery.is_empty() {
+            root.push(("discovery", list(self.discovery.iter().map(show_discovery))));
+        }
+        let mut yaml = String::new();
+        // Writing into memory fails only on numbers as keys, and there are none.
+        let _ = YamlEmitter::new(&mut yaml).dump(&table(root));
+        let yaml = yaml.strip_prefix("---\n").unwrap_or(&yaml);
+        format!("{yaml}\n")
+    }
+}
+
+fn show_account(account: &Account) -> Yaml {
+    let Account { credentials, requests_per_second, network, endpoints, allow_http, ca_file } =
+        account;
+    let network = match network {
+        Network::Public => "public",
+        Network::Vpc => "vpc",
+    };
+    table([
+        ("credentials", show_credentials(credentials)),
+        ("requests_per_second", Yaml::Real(requests_per_second.to_string())),
+        ("network", text(network)),
+        ("endpoints", table([("rds", text(endpoints.rds.as_deref().unwrap_or_default()))])),
+        ("allow_http", Yaml::Boolean(*allow_http)),
+        ("ca_file", path(ca_file.as_deref().unwrap_or(Path::new("")))),
+    ])
+}
+
+fn show_credentials(source: &CredentialsSource) -> Yaml {
+    match source {
+        CredentialsSource::Default => table([("type", text("default"))]),
+        CredentialsSource::AccessKey { access_key_id, access_key_secret } => table([
+            ("type", text("access_key")),
+            ("access_key_id", text(access_key_id)),
+            match access_key_secret {
+                SecretSource::Inline(_) => ("access_key_secret", text(SECRET)),
+                SecretSource::File(file) => ("access_key_secret_file", path(file)),
+            },
+        ]),
+    }
+}
+
+fn show_polling(polling: &Polling) -> Yaml {
+    let Polling {
+        interval,
+        idle_interval,
+        lookback,
+        deep_lookback,
+        deep_interval,
+        final_retention,
+        page_size,
+        concurrency,
+        request_timeout,
+        stale_after,
+    } = polling;
+    table([
+        ("interval", duration(*interval)),
+        ("idle_interval", duration(*idle_interval)),
+        ("lookback", duration(*lookback)),
+        ("deep_lookback", duration(*deep_lookback)),
+        ("deep_interval", duration(*deep_interval)),
+        ("final_retention", duration(*final_retention)),
+        ("page_size", Yaml::Integer((*page_size).into())),
+        ("concurrency", Yaml::Integer(i64::try_from(*concurrency).unwrap_or(i64::MAX))),
+        ("request_timeout", duration(*request_timeout)),
+        ("stale_after", duration(*stale_after)),
+    ])
+}
+
+fn show_instance(instance: &Instance) -> Yaml {
+    let Instance { id, region, engine, account, name, interval, idle_interval, lookback } =
+        instance;
+    table([
+        ("id", text(id)),
+        ("region", text(region)),
+        ("engine", text(engine.as_str())),
+        ("account", text(account)),
+        ("name", text(name)),
+        ("interval", duration(*interval)),
+        ("idle_interval", duration(*idle_interval)),
+        ("lookback", duration(*lookback)),
+    ])
+}
+
+fn show_discovery(discovery: &Discovery) -> Yaml {
+    let Discovery { account, regions, engines, tags, resource_group_id, exclude, refresh_interval } =
+        discovery;
+    let tags = tags.iter().map(|(key, value)| (text(key), text(value)));
+    table([
+        ("account", text(account)),
+        (
+            "regions",
+            match regions {
+                Regions::All => list([text("all")]),
+                Regions::Named(regions) => list(regions.iter().map(|region| text(region))),
+            },
+        ),
+        ("engines", list(engines.iter().map(|engine| text(engine.as_str())))),
+        ("tags", Yaml::Hash(tags.collect())),
+        ("resource_group_id", text(resource_group_id.as_deref().unwrap_or_default())),
+        ("exclude", list(exclude.iter().map(|id| text(id)))),
+        ("refresh_interval", duration(*refresh_interval)),
+    ])
+}
+
+fn table(entries: impl IntoIterator<Item = (&'static str, Yaml)>) -> Yaml {
+    Yaml::Hash(entries.into_iter().map(|(key, value)| (text(key), value)).collect::<Hash>())
+}
+
+fn list(items: impl IntoIterator<Item = Yaml>) -> Yaml {
+    Yaml::Array(items.into_iter().collect())
+}
+
+fn text(text: &str) -> Yaml {
+    Yaml::String(text.to_owned())
+}
+
+fn path(path: &Path) -> Yaml {
+    text(&path.to_string_lossy())
+}
+
+fn duration(duration: Duration) -> Yaml {
+    text(&format(duration))
+}
