@@ -165,8 +165,9 @@ fn warnings(config: &Config) -> Vec<String> {
     let used: BTreeSet<_> =
         listed.chain(config.discovery.iter().map(|discovery| &discovery.account)).collect();
     let unused = config.accounts.keys().filter(|name| !used.contains(name));
-    let mut warnings: Vec<_> =
-        unused.map(|name| format!("accounts.{name}: no instance uses it")).collect();
+    let mut warnings: Vec<_> = unused
+        .map(|name| format!("accounts.{name}: no instance and no discovery uses it"))
+        .collect();
     for (index, instance) in config.instances.iter().enumerate() {
         if instance.interval > instance.idle_interval {
             warnings.push(format!(

@@ -12,12 +12,12 @@ use tokio_util::sync::CancellationToken;
 use crate::api::error::Scope as Concerns;
 use crate::api::{Client, Error};
 use crate::config::Polling;
-use crate::domain::{InstanceKey, LIST_IMPORTS};
+use crate::domain::LIST_IMPORTS;
 use crate::poll::backoff::account_pause;
 use crate::poll::caller::{Caller, Token};
 use crate::poll::fleet::{Fleet, Outing, Turnover};
 use crate::poll::instance::{InstancePoll, Outcome};
-use crate::poll::journal::{Journal, Summary};
+use crate::poll::report::Report;
 use crate::poll::schedule::Index;
 use crate::poll::search::Searched;
 use crate::poll::searches::{Change, Searches};
@@ -25,8 +25,6 @@ use crate::poll::targets::{Assignment, Listing, Search};
 use crate::readiness::{Awaited, AwaitedShare};
 use crate::store::Store;
 
-/// What the journal calls an instance that is polled without failure.
-const WELL: &str = "";
 /// Pause of an account that has nothing to do.
 const IDLE: Duration = Duration::from_secs(3_600);
 
@@ -69,8 +67,7 @@ pub(crate) struct AccountPoll {
     /// The wait for it. It goes on over the rounds of the loop, so that it keeps its turn.
     acquiring: Acquiring,
     backing_off: Option<BackingOff>,
-    journal: Journal,
-    search_journal: Journal,
+    report: Report,
 }
 
 /// A poll that ended.
@@ -115,6 +112,7 @@ impl AccountPoll {
     /// is published as pending.
     pub(crate) fn new(ports: Ports, orders: &Orders, store: Store) -> Self {
         let (caller, polling) = (orders.caller.clone(), Arc::clone(&orders.polling));
+        let account = Arc::clone(&caller.account);
         let mut account = Self {
             ports,
             fleet: Fleet::new(store.clone(), Arc::clone(&polling)),
@@ -127,8 +125,7 @@ impl AccountPoll {
             token: None,
             acquiring: Acquiring::default(),
             backing_off: None,
-            journal: Journal::default(),
-            search_journal: Journal::default(),
+            report: Report::new(account),
         };
         account.take_over(orders);
         account
@@ -145,7 +142,7 @@ impl AccountPoll {
         loop {
             let now = clock.monotonic();
             self.fleet.has_due(now);
-            self.log_summaries(now);
+            self.report.summaries(now);
             self.fail_what_is_due(now);
             self.start_searches(now);
             self.start_a_poll(now);
@@ -157,7 +154,7 @@ impl AccountPoll {
                 orders = next(&mut self.ports.orders) => match orders {
                     Some(orders) => {
                         let turnover = self.take_over(&orders);
-                        self.log_turnover(turnover);
+                        self.report.turnover(turnover, self.fleet.size());
                     }
                     None => {
                         self.shut_down().await;
@@ -304,8 +301,8 @@ impl AccountPoll {
             Some(_) => next_due = now,
             None => {
                 self.probed(now, failure, is_current);
-                let failed_before = failed_before.as_deref();
-                self.log_outcome(instance.key(), walk_failure.as_ref(), failed_before, now);
+                let (failure, before) = (walk_failure.as_ref(), failed_before.as_deref());
+                self.report.poll(instance.key(), failure, before, now);
             }
         }
         self.fleet.end(index, instance, true, next_due, &self.caller);
@@ -323,7 +320,9 @@ impl AccountPoll {
             Some(_) => {}
             None => {
                 self.probed(now, failure, is_current);
-                self.log_search(&search, failure, &change, now);
+                if change == Change::News {
+                    self.report.search(&search, failure, now);
+                }
             }
         }
         if let Ok(listing) = result {
@@ -358,16 +357,7 @@ impl AccountPoll {
         let changed = before.is_none_or(|backing_off| backing_off.error.code() != error.code());
         let pause = account_pause(failures);
         if changed {
-            tracing::error!(
-                account = %self.caller.account,
-                action,
-                code = %error.code(),
-                request_id = error.request_id(),
-                error = error.message(),
-                hint = error.kind().hint(),
-                instances = self.fleet.size(),
-                "the account cannot call the API: all its instances wait, one call at a time tries again"
-            );
+            self.report.backs_off(error, action, self.fleet.size());
         }
         let until = now.saturating_add(pause);
         self.backing_off = Some(BackingOff { error: error.clone(), failures, until });
@@ -375,7 +365,7 @@ impl AccountPoll {
 
     fn recover(&mut self, now: Duration) {
         self.backing_off = None;
-        tracing::info!(account = %self.caller.account, "the account can call the API again");
+        self.report.recovers();
         self.fleet.hasten_failing(now);
     }
 
@@ -395,111 +385,8 @@ impl AccountPoll {
             Some(backing_off) => (Some(backing_off.until).filter(|until| *until > now), None),
             None => (None, self.searches.next_due()),
         };
-        let times = [
-            self.fleet.next_due(),
-            search,
-            self.journal.next_summary(),
-            self.search_journal.next_summary(),
-            probe,
-        ];
+        let times = [self.fleet.next_due(), search, self.report.next_summary(), probe];
         times.into_iter().flatten().min().unwrap_or(now.saturating_add(IDLE))
-    }
-
-    fn log_turnover(&self, turnover: Turnover) {
-        let Turnover { came, went, changed } = turnover;
-        if turnover != Turnover::default() {
-            tracing::info!(
-                account = %self.caller.account,
-                came,
-                went,
-                changed,
-                instances = self.fleet.size(),
-                "the set of instances changed"
-            );
-        }
-    }
-
-    /// A line on change only: when an instance fails in another way than before, or no more.
-    fn log_outcome(
-        &mut self,
-        key: &InstanceKey,
-        failure: Option<&Error>,
-        failed_before: Option<&str>,
-        now: Duration,
-    ) {
-        let code = failure.map(|error| error.code().to_string());
-        if code.as_deref() == failed_before
-            || !self.journal.enters(code.as_deref().unwrap_or(WELL), now)
-        {
-            return;
-        }
-        let InstanceKey { account, region_id, db_instance_id } = key;
-        match failure {
-            Some(error) => tracing::warn!(
-                %account,
-                %region_id,
-                %db_instance_id,
-                action = LIST_IMPORTS,
-                code,
-                request_id = error.request_id(),
-                error = error.message(),
-                hint = error.kind().hint(),
-                "polling the instance fails; its last known tasks stay until stale_after"
-            ),
-            None => tracing::info!(
-                %account, %region_id, %db_instance_id, "polling the instance succeeds again"
-            ),
-        }
-    }
-
-    fn log_search(
-        &mut self,
-        search: &Search,
-        failure: Option<&Error>,
-        change: &Change,
-        now: Duration,
-    ) {
-        let state = failure.map(|error| error.code().to_string()).unwrap_or_default();
-        if *change == Change::None || !self.search_journal.enters(&state, now) {
-            return;
-        }
-        let scope = search.scope(&self.caller.account);
-        let (account, region_id, action) = (scope.account, scope.region_id, search.action());
-        match failure {
-            Some(error) => tracing::warn!(
-                account,
-                region_id,
-                action,
-                code = state,
-                request_id = error.request_id(),
-                error = error.message(),
-                hint = search.hint(error.kind()),
-                "discovery fails; the instances found before stay"
-            ),
-            None => tracing::info!(account, region_id, action, "discovery succeeds again"),
-        }
-    }
-
-    fn log_summaries(&mut self, now: Duration) {
-        let account = &self.caller.account;
-        for Summary { state, instances } in self.journal.summaries(now) {
-            if state == WELL {
-                tracing::info!(%account, instances, "polling further instances succeeds again");
-            } else {
-                tracing::warn!(
-                    %account, code = state, instances, "polling further instances fails alike"
-                );
-            }
-        }
-        for Summary { state, instances: regions } in self.search_journal.summaries(now) {
-            if state == WELL {
-                tracing::info!(%account, regions, "discovery in further regions succeeds again");
-            } else {
-                tracing::warn!(
-                    %account, code = state, regions, "discovery in further regions fails alike"
-                );
-            }
-        }
     }
 }
 

@@ -15,6 +15,7 @@ mod fleet;
 mod instance;
 mod journal;
 mod poller;
+mod report;
 mod roster;
 mod schedule;
 mod search;

@@ -25,15 +25,13 @@ struct State {
     failing_with: Option<String>,
 }
 
-/// How a search came to fail or to succeed, if that is news.
-#[derive(Debug, PartialEq, Eq)]
+/// Whether it is worth a line in the log how a search went.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Change {
-    /// It goes as before.
+    /// It went as before.
     None,
-    /// It fails, in another way than before.
-    Fails,
-    /// It succeeds again.
-    Succeeds,
+    /// It failed in another way than before, or no more.
+    News,
 }
 
 impl Searches {
@@ -117,13 +115,9 @@ impl Searches {
                 now.saturating_add(pause)
             }
         };
-        let change = match &failing_with {
-            _ if failing_with == state.failing_with => Change::None,
-            Some(_) => Change::Fails,
-            None => Change::Succeeds,
-        };
+        let same = failing_with == state.failing_with;
         state.failing_with = failing_with;
-        Some(change)
+        Some(if same { Change::None } else { Change::News })
     }
 
     /// Makes every search that fails due at `now`.
@@ -195,10 +189,10 @@ mod tests {
     fn failing_and_succeeding_are_news_once() {
         let mut searches = begun(600);
         let mut news = |failure: Option<&Error>| searches.end(&Search::Regions, failure, s(0));
-        assert_eq!(news(Some(&refused())), Some(Change::Fails));
+        assert_eq!(news(Some(&refused())), Some(Change::News));
         assert_eq!(news(Some(&refused())), Some(Change::None));
-        assert_eq!(news(Some(&Error::timeout(""))), Some(Change::Fails));
-        assert_eq!(news(None), Some(Change::Succeeds));
+        assert_eq!(news(Some(&Error::timeout(""))), Some(Change::News));
+        assert_eq!(news(None), Some(Change::News));
         assert_eq!(news(None), Some(Change::None));
     }
 

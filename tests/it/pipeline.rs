@@ -50,7 +50,7 @@ struct Daemon {
 /// A configuration to reload.
 enum File {
     /// One that is all right.
-    Good(Config),
+    Good(Box<Config>),
     /// A text that is none.
     Bad(&'static str),
 }
@@ -93,11 +93,11 @@ impl Daemon {
             listen: vec!["127.0.0.1:0".parse().unwrap()],
             telemetry_path: "/metrics".parse().unwrap(),
         };
-        let file = Arc::new(Mutex::new(File::Good(config.clone())));
+        let file = Arc::new(Mutex::new(File::Good(Box::new(config.clone()))));
         let read = {
             let file = Arc::clone(&file);
             move || match &*file.lock().unwrap() {
-                File::Good(config) => Ok(config.clone()),
+                File::Good(config) => Ok(Config::clone(config)),
                 File::Bad(text) => {
                     let loaded =
                         from_str(text, "config.yaml", Path::new(""), &Environment::default());
@@ -120,7 +120,7 @@ impl Daemon {
     }
 
     async fn reload_good(&self, config: Config) {
-        let answer = self.reload(File::Good(config)).await;
+        let answer = self.reload(File::Good(Box::new(config))).await;
         assert_eq!(answer, (200, "reloaded\n".to_owned()));
     }
 

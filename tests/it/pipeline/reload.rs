@@ -169,7 +169,7 @@ async fn an_account_that_cannot_be_set_up_keeps_all_others_as_they_were() {
     broken.ca_file = Some(folder.path().join("gone.pem"));
     config.accounts.insert("z-broken".into(), broken);
 
-    let (status, error) = pipeline.reload(File::Good(config)).await;
+    let (status, error) = pipeline.reload(File::Good(Box::new(config))).await;
 
     assert_eq!(status, 500);
     assert!(error.contains("account z-broken: cannot use ca_file"), "{error}");
@@ -259,7 +259,7 @@ async fn reloads_that_are_asked_for_at_once_come_one_after_the_other() {
     let (pipeline, config) = three().await;
     let mut fewer = config.clone();
     fewer.instances.truncate(1);
-    *pipeline.file.lock().unwrap() = File::Good(fewer);
+    *pipeline.file.lock().unwrap() = File::Good(Box::new(fewer));
 
     let mut answers = Vec::new();
     let mut asking = tokio::task::JoinSet::new();
