@@ -12,6 +12,7 @@ use tokio_util::sync::CancellationToken;
 use crate::api::error::Scope as Concerns;
 use crate::api::{Client, Error};
 use crate::config::Polling;
+use crate::config::cost::calls_per_day;
 use crate::domain::LIST_IMPORTS;
 use crate::poll::backoff::account_pause;
 use crate::poll::caller::{Caller, Token};
@@ -179,7 +180,7 @@ impl AccountPoll {
         self.searching.shutdown().await;
     }
 
-    /// Does from now on what `orders` say.
+    /// Does from now on what `orders` say, and tells what that changes.
     fn take_over(&mut self, orders: &Orders) -> Turnover {
         let now = self.caller.clock.monotonic();
         if !Arc::ptr_eq(&self.caller.client, &orders.caller.client) {
@@ -197,12 +198,14 @@ impl AccountPoll {
         }
         self.searches.take_over(searches, now);
         let turnover = self.fleet.take_over(targets, &orders.polling, &self.caller);
+        let wanted = calls_per_day(targets.iter().map(|target| &**target), &self.polling);
+        self.report.budget(wanted.all_idle / 86_400.0, self.caller.budget.configured());
         self.tell_awaited();
         turnover
     }
 
     /// Calls with other keys, another budget or other endpoints from now on: whatever failed may
-    /// succeed with them.
+    /// succeed with them, and there may be other instances.
     fn change_caller(&mut self, caller: &Caller, now: Duration) {
         let same_budget = Arc::ptr_eq(&self.caller.budget, &caller.budget);
         self.caller = caller.clone();
@@ -300,7 +303,9 @@ impl AccountPoll {
             // Keys that are used no more failed: it has its turn with the new ones.
             Some(_) => next_due = now,
             None => {
-                self.probed(now, failure, is_current);
+                if is_current {
+                    self.probed(now, failure);
+                }
                 let (failure, before) = (walk_failure.as_ref(), failed_before.as_deref());
                 self.report.poll(instance.key(), failure, before, now);
             }
@@ -312,14 +317,17 @@ impl AccountPoll {
     fn end_search(&mut self, ended: SearchEnd) {
         let SearchEnd { search, result, client } = ended;
         let now = self.caller.clock.monotonic();
-        let is_current = Arc::ptr_eq(&client, &self.caller.client);
+        if !Arc::ptr_eq(&client, &self.caller.client) {
+            // Other keys or endpoints may see other instances.
+            self.searches.discard(&search, now);
+            return;
+        }
         let failure = result.as_ref().err();
         let Some(change) = self.searches.end(&search, failure, now) else { return };
         match failure.filter(|error| error.kind().scope() == Concerns::Account) {
-            Some(error) if is_current => self.back_off(now, error, search.action()),
-            Some(_) => {}
+            Some(error) => self.back_off(now, error, search.action()),
             None => {
-                self.probed(now, failure, is_current);
+                self.probed(now, failure);
                 if change == Change::News {
                     self.report.search(&search, failure, now);
                 }
@@ -334,11 +342,11 @@ impl AccountPoll {
     }
 
     /// A poll or search ended without an error of the account's: if it backs off, this was a try.
-    fn probed(&mut self, now: Duration, failure: Option<&Error>, is_current: bool) {
+    fn probed(&mut self, now: Duration, failure: Option<&Error>) {
         // An API error of another kind shows too that keys and clock are accepted.
         let accepted = failure.is_none_or(|error| error.request_id().is_some());
         match &mut self.backing_off {
-            Some(_) if accepted && is_current => self.recover(now),
+            Some(_) if accepted => self.recover(now),
             Some(backing_off) => {
                 backing_off.until = now.saturating_add(account_pause(backing_off.failures));
             }

@@ -70,6 +70,11 @@ impl Budget {
         self.bucket().throttled(sent, self.clock.monotonic(), hint)
     }
 
+    /// The rate while nothing throttles, in calls per second.
+    pub(crate) fn configured(&self) -> f64 {
+        self.bucket().configured
+    }
+
     /// The rate now in force, in calls per second.
     pub(crate) fn rate(&self) -> f64 {
         self.bucket().rate(self.clock.monotonic())

@@ -56,6 +56,8 @@ struct Surroundings {
 #[derive(Debug)]
 struct Running {
     settings: Account,
+    /// What `ca_file` held.
+    certificates: Option<Vec<u8>>,
     caller: Caller,
     /// `None` is its end.
     orders: watch::Sender<Option<Arc<Orders>>>,
@@ -195,7 +197,10 @@ impl Poller {
         let Surroundings { environment, clock, instruments, .. } = &self.surroundings;
         let callers = config.accounts.iter().map(|(name, settings)| {
             let running = self.accounts.get(name);
-            let running = running.filter(|own| own.settings == *settings && same_shards);
+            let running = running.filter(|own| {
+                let same = own.settings == *settings && own.certificates == certificates(settings);
+                same && same_shards
+            });
             if let Some(running) = running.filter(|_| same_client) {
                 return Ok((Arc::clone(name), running.caller.clone()));
             }
@@ -242,7 +247,8 @@ impl Poller {
             let running = match before.remove(&name) {
                 Some(running) => {
                     running.orders.send_replace(Some(orders));
-                    Running { settings, caller, ..running }
+                    let certificates = certificates(&settings);
+                    Running { settings, certificates, caller, ..running }
                 }
                 None => self.start(settings, caller, &orders),
             };
@@ -258,7 +264,8 @@ impl Poller {
             Ports { orders: receiver, found: self.found.0.clone(), awaited: self.awaited.share() };
         let store = self.surroundings.store.clone();
         self.waiting.push(AccountPoll::new(ports, first, store));
-        Running { settings, caller, orders }
+        let certificates = certificates(&settings);
+        Running { settings, certificates, caller, orders }
     }
 
     /// Takes what a search found, and makes targets of it.
@@ -299,4 +306,9 @@ impl Poller {
             instruments.forget_discovered(Scope { account: &account, region_id: &region_id });
         }
     }
+}
+
+/// What an account's `ca_file` holds; the client says what is wrong with one that cannot be read.
+fn certificates(settings: &Account) -> Option<Vec<u8>> {
+    settings.ca_file.as_ref().and_then(|path| std::fs::read(path).ok())
 }

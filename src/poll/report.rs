@@ -19,12 +19,15 @@ pub(crate) struct Report {
     account: Arc<str>,
     polls: Journal,
     searches: Journal,
+    /// Whether the budget was too small when it was looked at last.
+    falls_short: bool,
 }
 
 impl Report {
     /// The log of `account`.
     pub(crate) fn new(account: Arc<str>) -> Self {
-        Self { account, polls: Journal::default(), searches: Journal::default() }
+        let (polls, searches) = (Journal::default(), Journal::default());
+        Self { account, polls, searches, falls_short: false }
     }
 
     /// Another set of instances was taken over; there are `instances` now.
@@ -34,6 +37,20 @@ impl Report {
             tracing::info!(
                 account = %self.account, came, went, changed, instances,
                 "the set of instances changed"
+            );
+        }
+    }
+
+    /// The instances ask for `wanted` calls a second while all are idle, and `budget` is allowed. A
+    /// line when that begins to be too little.
+    pub(crate) fn budget(&mut self, wanted: f64, budget: f64) {
+        let fell_short = std::mem::replace(&mut self.falls_short, wanted > budget);
+        if self.falls_short && !fell_short {
+            tracing::warn!(
+                account = %self.account,
+                requests_per_second = budget,
+                wanted,
+                "the API budget cannot meet the intervals of these instances even while all are idle: polls will be late; raise requests_per_second or idle_interval, or add shards"
             );
         }
     }

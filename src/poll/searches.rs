@@ -120,9 +120,17 @@ impl Searches {
         Some(if same { Change::None } else { Change::News })
     }
 
-    /// Makes every search that fails due at `now`.
+    /// Takes note that a search was made for nothing: it is due again at `now`.
+    pub(crate) fn discard(&mut self, search: &Search, now: Duration) {
+        if let Some(state) = self.0.get_mut(search) {
+            state.under_way = false;
+            state.due = now;
+        }
+    }
+
+    /// Makes every search due at `now`.
     pub(crate) fn hasten(&mut self, now: Duration) {
-        for state in self.0.values_mut().filter(|state| state.failing_with.is_some()) {
+        for state in self.0.values_mut() {
             state.due = state.due.min(now);
         }
     }
@@ -183,6 +191,13 @@ mod tests {
         assert_eq!(searches.next_due(), Some(s(600)));
         searches.hasten(s(7));
         assert_eq!(searches.next_due(), Some(s(7)));
+    }
+
+    #[test]
+    fn a_search_that_was_made_for_nothing_is_made_again() {
+        let mut searches = begun(600);
+        searches.discard(&Search::Regions, s(9));
+        assert_eq!(searches.begin_due(s(9)), Some((Search::Regions, s(609))));
     }
 
     #[test]

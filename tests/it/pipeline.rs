@@ -1,5 +1,6 @@
 //! The whole way from the simulated API to the page that Prometheus reads, over loopback.
 
+mod accounts;
 mod binary;
 mod cloud;
 mod counts;

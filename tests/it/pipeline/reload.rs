@@ -222,7 +222,7 @@ async fn an_account_that_stays_goes_on_backing_off() {
         .until("the name", |page| page.value("aliyun_rds_import_instance_info", &info).is_some())
         .await;
 
-    assert!(pipeline.control.request_count() <= calls + 1);
+    assert!(pipeline.control.request_count() <= calls + 2);
 }
 
 #[tokio::test]
@@ -288,4 +288,44 @@ async fn the_configuration_in_force_is_shown_without_secrets() {
     assert!(shown.contains("access_key_id: LTAIother"), "{shown}");
     assert!(shown.contains("access_key_secret: \"<secret>\""), "{shown}");
     assert!(!shown.contains("c4n4ry"), "{shown}");
+}
+
+#[tokio::test]
+async fn any_row_of_reloads_ends_with_the_last_set_of_instances() {
+    let list = || vec![Task::steady(1, Kind::Full, Status::FullImporting)];
+    let all: Vec<_> = (0..8).map(|number| format!("rm-{number}")).collect();
+    let scenario = Scenario::of(all.iter().map(|id| Instance::new(id, list())).collect());
+    let (pipeline, config) = of(scenario).await;
+    let mut random = fastrand::Rng::with_seed(7);
+    for round in 0..60 {
+        let mut next = config.clone();
+        next.instances.retain(|_| random.bool());
+        for instance in &mut next.instances {
+            instance.interval = Duration::from_secs(random.u64(1..10));
+            instance.name = Arc::from(format!("round {round}"));
+        }
+        let wanted: Vec<_> = next.instances.iter().map(|own| own.id.to_string()).collect();
+        pipeline.reload_good(next).await;
+        // Polls are under way while the next set comes.
+        pipeline.hands.advance(Duration::from_millis(random.u64(0..4_000)));
+        if round % 3 > 0 {
+            continue;
+        }
+
+        let names = format!("round {round}");
+        pipeline
+            .until(&names, |page| {
+                let shown = page.samples("aliyun_rds_import_instance_info");
+                shown.iter().all(|sample| sample.label("name") == Some(&names))
+                    && shown
+                        .iter()
+                        .map(|s| s.label("db_instance_id"))
+                        .eq(wanted.iter().map(|id| Some(&**id)))
+            })
+            .await;
+    }
+    pipeline.reload_good(config).await;
+    for id in all {
+        pipeline.until_up(&id, true).await;
+    }
 }
