@@ -356,6 +356,9 @@ impl AccountPoll {
 
     fn back_off(&mut self, now: Duration, error: &Error, action: &str) {
         self.caller.client.forget_credentials();
+        // Each of the searches under way would call with the same keys.
+        self.searching = JoinSet::new();
+        self.searches.discard_all(now);
         let before = self.backing_off.as_ref();
         // Calls that were under way together fail together: that is one failure.
         if before.is_some_and(|backing_off| now < backing_off.until) {

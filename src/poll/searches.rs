@@ -106,11 +106,13 @@ impl Searches {
             }
             Some(concerns) => {
                 state.failures = state.failures.saturating_add(1);
+                // An account that polls well may still fail as one in a search, for what that asks:
+                // without a pause it would never come to rest.
                 let pause = match concerns {
-                    Concerns::Call => exponential(RETRY, state.repeat.every, state.failures),
+                    Concerns::Call | Concerns::Account => {
+                        exponential(RETRY, state.repeat.every, state.failures)
+                    }
                     Concerns::Instance => state.repeat.every,
-                    // The account decides when it calls again.
-                    Concerns::Account => Duration::ZERO,
                 };
                 now.saturating_add(pause)
             }
@@ -123,6 +125,14 @@ impl Searches {
     /// Takes note that a search was made for nothing: it is due again at `now`.
     pub(crate) fn discard(&mut self, search: &Search, now: Duration) {
         if let Some(state) = self.0.get_mut(search) {
+            state.under_way = false;
+            state.due = now;
+        }
+    }
+
+    /// Takes note that every search under way was stopped: they are due again at `now`.
+    pub(crate) fn discard_all(&mut self, now: Duration) {
+        for state in self.0.values_mut().filter(|state| state.under_way) {
             state.under_way = false;
             state.due = now;
         }
@@ -198,6 +208,14 @@ mod tests {
         let mut searches = begun(600);
         searches.discard(&Search::Regions, s(9));
         assert_eq!(searches.begin_due(s(9)), Some((Search::Regions, s(609))));
+    }
+
+    #[test]
+    fn a_search_that_fails_for_the_accounts_sake_pauses_too() {
+        let mut searches = begun(600);
+        let of_account = Error::answered("SignatureDoesNotMatch", 400, "", None);
+        searches.end(&Search::Regions, Some(&of_account), s(0));
+        assert_eq!(searches.next_due(), Some(s(10)));
     }
 
     #[test]

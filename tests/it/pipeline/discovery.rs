@@ -343,8 +343,7 @@ async fn one_accounts_broken_key_harms_no_other() {
     let later = |page: &Page| page.value(good, &[("db_instance_id", "rm-00001")]) > polled;
     daemon.until("the well account goes on", later).await;
 
-    // One for each of the three regions at first, and then one at a time, from 5 s to 5 minutes
-    // apart: 15 would take an hour.
+    // One at a time, from 5 s to 5 minutes apart: 15 would take an hour.
     let calls = broken.actions().len();
     assert!((1..15).contains(&calls), "{calls}");
     // Its instances count as attempted, since nothing of it can be.
