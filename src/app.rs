@@ -2,8 +2,10 @@
 //!
 //! The binary, `demo` and the tests all run this. It alone knows every room.
 
+use std::fmt;
 use std::net::{SocketAddr, TcpListener};
 use std::path::PathBuf;
+use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::Context as _;
@@ -12,11 +14,13 @@ use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
 use crate::clock::Clock;
+use crate::config::load::LoadError;
 use crate::config::{Config, Environment};
 use crate::instruments::Instruments;
 use crate::metrics::Exposition;
-use crate::poll::Poller;
-use crate::readiness::Readiness;
+use crate::poll::{Poller, Reconfigure};
+use crate::readiness::{Awaited, Readiness};
+use crate::reload::{Reload, Reloads};
 use crate::store::Store;
 use crate::web::{Bound, Guard, Limits, ListenAddress, Site, TelemetryPath};
 
@@ -43,6 +47,8 @@ impl Serving {
         Self { listen, sockets: Vec::new(), web_config: None, telemetry_path }
     }
 }
+/// Reads the configuration again.
+type Load = dyn Fn() -> Result<Config, LoadError> + Send + Sync;
 
 /// A daemon that listens and does nothing else yet.
 pub struct App {
@@ -51,6 +57,17 @@ pub struct App {
     store: Store,
     poller: Poller,
     readiness: watch::Sender<Readiness>,
+    reloader: Reloader,
+    clock: Clock,
+}
+
+/// Answers those who ask for a reload.
+struct Reloader {
+    asked: Reloads,
+    load: Option<Arc<Load>>,
+    reconfigure: Reconfigure,
+    config: watch::Sender<Arc<Config>>,
+    instruments: Instruments,
     clock: Clock,
 }
 
@@ -69,7 +86,6 @@ impl App {
     ) -> anyhow::Result<Self> {
         let instruments = Instruments::new().context("cannot register the metrics")?;
         let store = Store::new();
-        let poller = Poller::new(config, environment, &clock, &instruments, &store)?;
         let guard = match &serving.web_config {
             Some(file) => Guard::load(file, clock.clone())?,
             None => Guard::open(),
@@ -79,6 +95,18 @@ impl App {
         } else {
             Bound::of(serving.sockets)?
         };
+        let config = Arc::new(config.clone());
+        let poller = Poller::new(Arc::clone(&config), environment, &clock, &instruments, &store)?;
+        instruments.reloaded(Some(clock.now()));
+        let (reload, asked) = Reload::channel();
+        let reloader = Reloader {
+            asked,
+            load: None,
+            reconfigure: poller.reconfigure(),
+            config: watch::Sender::new(config),
+            instruments: instruments.clone(),
+            clock: clock.clone(),
+        };
         let readiness = watch::Sender::new(Readiness::Pending("no instance was attempted".into()));
         let exposition = Exposition::new(store.clone(), instruments.clone());
         let site = Site {
@@ -86,10 +114,27 @@ impl App {
             instruments,
             clock: clock.clone(),
             readiness: readiness.subscribe(),
+            config: reloader.config.subscribe(),
+            reload,
             telemetry_path: serving.telemetry_path,
             guard,
         };
-        Ok(Self { bound, site, store, poller, readiness, clock })
+        Ok(Self { bound, site, store, poller, readiness, reloader, clock })
+    }
+
+    /// Reads the configuration with `load` when a reload is asked for. Without this there is
+    /// nothing to reload, and whoever asks is told so.
+    pub fn reload_by(
+        mut self,
+        load: impl Fn() -> Result<Config, LoadError> + Send + Sync + 'static,
+    ) -> Self {
+        self.reloader.load = Some(Arc::new(load));
+        self
+    }
+
+    /// The way to ask for a reload, while the daemon runs.
+    pub fn reload(&self) -> Reload {
+        self.site.reload.clone()
     }
 
     /// The addresses that are listened on, in the order in which they were given.
@@ -113,19 +158,21 @@ impl App {
     ///
     /// When a task panicked: the daemon does not go on half alive.
     pub async fn run(self, stop: CancellationToken) -> anyhow::Result<()> {
-        let Self { bound, site, store: _, poller, readiness, clock } = self;
-        let pending = poller.pending();
+        let Self { bound, site, store: _, poller, readiness, reloader, clock } = self;
+        let awaited = poller.awaited();
         let failed = stop.child_token();
         let mut parts: JoinSet<anyhow::Result<()>> = JoinSet::new();
         let (for_polls, for_readiness, for_web) = (failed.clone(), failed.clone(), failed.clone());
+        let for_reloads = failed.clone();
         parts.spawn(async move { Ok(poller.run(for_polls).await?) });
         let keeping = site.exposition.clone().keep_ready(clock.clone(), failed.clone());
         parts.spawn(async move {
             keeping.await;
             Ok(())
         });
+        parts.spawn(async move { reloader.run(for_reloads).await });
         parts.spawn(async move {
-            tell_readiness(readiness, pending, clock, for_readiness).await;
+            tell_readiness(readiness, awaited, clock, for_readiness).await;
             Ok(())
         });
         parts.spawn(async move {
@@ -143,27 +190,82 @@ impl App {
     }
 }
 
+impl Reloader {
+    async fn run(mut self, stop: CancellationToken) -> anyhow::Result<()> {
+        loop {
+            let answer = tokio::select! {
+                () = stop.cancelled() => return Ok(()),
+                Some(answer) = self.asked.next() => answer,
+            };
+            tokio::select! {
+                () = stop.cancelled() => return Ok(()),
+                outcome = self.reload() => answer.give(outcome?),
+            }
+        }
+    }
+
+    /// Reads the configuration and takes it over. The error that is returned within is for people.
+    async fn reload(&self) -> anyhow::Result<Result<(), String>> {
+        let Some(load) = self.load.clone() else {
+            let problem = "there is no configuration file to read again, as in the demo";
+            tracing::warn!("asked to reload, but {problem}");
+            return Ok(Err(problem.to_owned()));
+        };
+        // Reading files may take a while, and nothing else may wait for it.
+        let loaded = tokio::task::spawn_blocking(move || load()).await?;
+        let outcome = match loaded {
+            Ok(config) => self.take_over(config).await,
+            Err(error) => Err(error.to_string()),
+        };
+        match &outcome {
+            Ok(()) => {
+                let config = self.config.borrow();
+                tracing::info!(
+                    accounts = config.accounts.len(),
+                    instances = config.instances.len(),
+                    discovery = config.discovery.len(),
+                    "the configuration was reloaded"
+                );
+            }
+            Err(error) => tracing::error!(
+                error,
+                "the configuration was not reloaded: the one before stays in force"
+            ),
+        }
+        self.instruments.reloaded(outcome.is_ok().then(|| self.clock.now()));
+        Ok(outcome)
+    }
+
+    async fn take_over(&self, config: Config) -> Result<(), String> {
+        let config = Arc::new(config);
+        let taken = self.reconfigure.to(Arc::clone(&config)).await;
+        taken.map_err(|error| error.to_string())?;
+        self.config.send_replace(config);
+        Ok(())
+    }
+}
+
+impl fmt::Debug for Reloader {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Reloader").field("reloads", &self.load.is_some()).finish_non_exhaustive()
+    }
+}
+
 /// Keeps `readiness` true until told to stop: ready once every instance was attempted or has been
 /// waited for long enough, and then for good.
 async fn tell_readiness(
     readiness: watch::Sender<Readiness>,
-    mut pending: Vec<watch::Receiver<usize>>,
+    mut awaited: watch::Receiver<Awaited>,
     clock: Clock,
     stop: CancellationToken,
 ) {
     let attempted = async {
-        for account in 0..pending.len() {
-            loop {
-                let left: usize = pending.iter().map(|account| *account.borrow()).sum();
-                let text = format!("instances not attempted yet: {left}");
-                readiness.send_replace(Readiness::Pending(text));
-                if *pending[account].borrow_and_update() == 0 {
-                    break;
-                }
-                // An account that ended will not attempt anything more.
-                if pending[account].changed().await.is_err() {
-                    break;
-                }
+        loop {
+            let left = *awaited.borrow_and_update();
+            readiness.send_replace(Readiness::Pending(left.to_string()));
+            // A poller that ended will not attempt anything more.
+            if left == Awaited::NOTHING || awaited.changed().await.is_err() {
+                break;
             }
         }
     };

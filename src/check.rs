@@ -6,9 +6,12 @@ use std::io::{self, Write};
 use std::path::Path;
 
 use crate::clock::Clock;
-use crate::config::cost::{CallsPerDay, calls_per_day};
+use crate::config::cost::{
+    CallsPerDay, SERIES_PER_INCREMENTAL_TASK, SERIES_PER_INSTANCE, SERIES_PER_TASK, calls_per_day,
+    calls_per_day_of_found, discovery_calls_per_day,
+};
 use crate::config::load::{self, Loaded};
-use crate::config::{Account, Config, Environment, Network, format_duration};
+use crate::config::{Account, Config, Environment, Network, Regions, format_duration};
 use crate::web::Guard;
 
 /// Checks the configuration and writes the result for people to `out`. Returns whether it is free
@@ -58,15 +61,41 @@ fn count(file: &Path, problems: usize) -> String {
 fn write_loaded(loaded: &Loaded, out: &mut impl Write) -> io::Result<()> {
     let Loaded { config, warnings } = loaded;
     write_table(&accounts(config), out)?;
-    write_table(&instances(config), out)?;
+    if !config.instances.is_empty() {
+        write_table(&instances(config), out)?;
+    }
+    if !config.discovery.is_empty() {
+        write_table(&discovery(config), out)?;
+    }
+    write_cost(config, out)?;
+    for warning in warnings {
+        writeln!(out, "warning: {warning}")?;
+    }
+    Ok(())
+}
+
+fn write_cost(config: &Config, out: &mut impl Write) -> io::Result<()> {
     let CallsPerDay { all_idle, all_active } = calls_per_day(&config.instances, &config.polling);
+    let searches = discovery_calls_per_day(&config.discovery);
+    let (all_idle, all_active) = (all_idle + searches, all_active + searches);
     writeln!(
         out,
         "\nexpected API calls a day, at one page a walk: {all_idle:.0} (every instance idle) to \
          {all_active:.0} (every instance active)"
     )?;
-    for warning in warnings {
-        writeln!(out, "warning: {warning}")?;
+    let series = SERIES_PER_INSTANCE * config.instances.len();
+    writeln!(
+        out,
+        "expected series: {series}, and {SERIES_PER_TASK} for each task, \
+         {SERIES_PER_INCREMENTAL_TASK} for each incremental one that is under way"
+    )?;
+    if !config.discovery.is_empty() {
+        let CallsPerDay { all_idle, all_active } = calls_per_day_of_found(&config.polling);
+        writeln!(
+            out,
+            "each instance that discovery finds adds {all_idle:.0} to {all_active:.0} calls a day \
+             and {SERIES_PER_INSTANCE} series; a search is one call for each 100 instances"
+        )?;
     }
     Ok(())
 }
@@ -100,6 +129,32 @@ fn instances(config: &Config) -> Vec<Vec<String>> {
             format_duration(instance.idle_interval),
             format_duration(instance.lookback),
             instance.name.to_string(),
+        ]);
+    }
+    rows
+}
+
+fn discovery(config: &Config) -> Vec<Vec<String>> {
+    let mut rows =
+        vec![row(["DISCOVERY", "REGIONS", "ENGINES", "TAGS", "GROUP", "EXCLUDED", "EVERY"])];
+    for entry in &config.discovery {
+        let joined = |items: Vec<String>| match items.as_slice() {
+            [] => "-".to_owned(),
+            _ => items.join(","),
+        };
+        rows.push(vec![
+            entry.account.to_string(),
+            match &entry.regions {
+                Regions::All => "all".to_owned(),
+                Regions::Named(regions) => {
+                    joined(regions.iter().map(ToString::to_string).collect())
+                }
+            },
+            joined(entry.engines.iter().map(ToString::to_string).collect()),
+            joined(entry.tags.iter().map(|(key, value)| format!("{key}={value}")).collect()),
+            entry.resource_group_id.clone().unwrap_or_else(|| "-".to_owned()),
+            entry.exclude.len().to_string(),
+            format_duration(entry.refresh_interval),
         ]);
     }
     rows

@@ -8,6 +8,8 @@ use std::sync::LazyLock;
 
 use clap::{Args, Parser, Subcommand};
 
+use crate::config::Shard;
+use crate::config::shard::ShardError;
 use crate::instruments::BUILD;
 use crate::logging::{Format, Level};
 use crate::web::{ListenAddress, TelemetryPath};
@@ -88,6 +90,14 @@ pub struct Options {
     )]
     pub web_telemetry_path: TelemetryPath,
 
+    /// Which of the shards this process is, from 0 [default: the number that ends the host name]
+    #[arg(long, global = true, value_name = "NUMBER")]
+    shard: Option<u32>,
+
+    /// How many processes split the instances, and each account's requests_per_second, evenly
+    #[arg(long, global = true, value_name = "NUMBER", default_value_t = 1)]
+    total_shards: u32,
+
     /// Least important events to log
     #[arg(long = "log.level", global = true, value_name = "LEVEL", default_value = "info")]
     pub log_level: Level,
@@ -101,6 +111,18 @@ impl Cli {
     /// The command; `run` if none was given.
     pub fn command(&self) -> Command {
         self.command.clone().unwrap_or(Command::Run)
+    }
+
+    /// Which share of the instances is this process's. `host_name` is asked for if the flags alone
+    /// do not tell.
+    ///
+    /// # Errors
+    ///
+    /// When there is no such shard.
+    pub fn shard(&self, host_name: impl FnOnce() -> String) -> Result<Shard, ShardError> {
+        let Options { shard, total_shards, .. } = self.options;
+        let needs_name = shard.is_none() && total_shards > 1;
+        Shard::new(shard, total_shards, &if needs_name { host_name() } else { String::new() })
     }
 
     /// Where to listen: what was asked for, else the command's default.

@@ -90,7 +90,12 @@ fn config(simulator: &Simulator) -> Config {
     });
     let polling = Polling { stale_after: STALE_AFTER, ..Polling::default() };
     let instances = simulator.instances().iter().filter_map(instance);
-    Config { accounts: accounts.collect(), instances: instances.collect(), polling }
+    Config {
+        accounts: accounts.collect(),
+        instances: instances.collect(),
+        polling,
+        ..Config::default()
+    }
 }
 
 /// How an instance is polled; `None` if its engine has no imports.

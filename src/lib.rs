@@ -25,6 +25,7 @@ pub mod logging;
 pub mod metrics;
 pub mod poll;
 pub mod readiness;
+pub mod reload;
 pub mod secret;
 pub mod simulator;
 pub mod store;

@@ -9,15 +9,17 @@ use aliyun_rds_import_exporter::check::{check, check_web};
 use aliyun_rds_import_exporter::cli::{Cli, Command, Simulate};
 use aliyun_rds_import_exporter::clock::Clock;
 use aliyun_rds_import_exporter::config::load::{self, LoadError};
-use aliyun_rds_import_exporter::config::{Config, Environment};
+use aliyun_rds_import_exporter::config::shard::ShardError;
+use aliyun_rds_import_exporter::config::{Config, Environment, Shard};
 use aliyun_rds_import_exporter::demo::Demo;
 use aliyun_rds_import_exporter::logging;
+use aliyun_rds_import_exporter::reload::Reload;
 use aliyun_rds_import_exporter::simulator::{self, Scenario, ScenarioError, Simulator};
 use aliyun_rds_import_exporter::systemd;
 use aliyun_rds_import_exporter::web::WebConfigError;
 use anyhow::Context as _;
 use clap::Parser;
-use tokio::signal::unix::{SignalKind, signal};
+use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio_util::sync::CancellationToken;
 
 /// Something failed.
@@ -47,9 +49,14 @@ fn run(cli: &Cli) -> anyhow::Result<ExitCode> {
     };
     match cli.command() {
         Command::Run => {
-            let config = load(&cli.options.config_file, &environment)?;
+            let shard = shard(cli, &environment)?;
+            let config = load(&cli.options.config_file, &environment, shard)?;
             let serving = serving()?;
-            until_stopped(async |stop| daemon(&config, serving, &environment, stop).await)?;
+            let again = {
+                let (file, environment) = (cli.options.config_file.clone(), environment.clone());
+                move || load(&file, &environment, shard)
+            };
+            until_stopped(async |stop| daemon(config, again, serving, &environment, stop).await)?;
         }
         Command::Demo => {
             let serving = serving()?;
@@ -71,12 +78,22 @@ fn run(cli: &Cli) -> anyhow::Result<ExitCode> {
     Ok(ExitCode::SUCCESS)
 }
 
-fn load(file: &Path, environment: &Environment) -> anyhow::Result<Config> {
+/// The shard that the flags ask for. A container's host name stands in a variable, too, even where
+/// it shares the network and so the name of its node.
+fn shard(cli: &Cli, environment: &Environment) -> Result<Shard, ShardError> {
+    let host_name = || match environment.get("HOSTNAME") {
+        Some(name) if !name.is_empty() => name.to_owned(),
+        _ => gethostname::gethostname().to_string_lossy().into_owned(),
+    };
+    cli.shard(host_name)
+}
+
+fn load(file: &Path, environment: &Environment, shard: Shard) -> Result<Config, LoadError> {
     let loaded = load::from_file(file, environment)?;
     for warning in &loaded.warnings {
         tracing::warn!(file = %file.display(), "{warning}");
     }
-    Ok(loaded.config)
+    Ok(Config { shard, ..loaded.config })
 }
 
 fn scenario(what: &Simulate) -> anyhow::Result<Scenario> {
@@ -114,13 +131,16 @@ fn until_stopped(
 }
 
 async fn daemon(
-    config: &Config,
+    config: Config,
+    again: impl Fn() -> Result<Config, LoadError> + Send + Sync + 'static,
     serving: Serving,
     environment: &Environment,
     stop: CancellationToken,
 ) -> anyhow::Result<()> {
+    // From here on SIGHUP does not end the process: it may come at any time.
+    let hangup = signal(SignalKind::hangup())?;
     let path = serving.telemetry_path.clone();
-    let app = App::bind(config, serving, environment, Clock::system()).await?;
+    let app = App::bind(&config, serving, environment, Clock::system()).await?.reload_by(again);
     let scheme = app.scheme();
     for address in app.local_addrs() {
         tracing::info!(
@@ -129,12 +149,29 @@ async fn daemon(
             telemetry_path = path.as_str(),
             accounts = config.accounts.len(),
             instances = config.instances.len(),
+            discovery = config.discovery.len(),
             "listening"
         );
     }
+    drop(config);
+    tokio::spawn(reload_on(hangup, app.reload(), stop.clone()));
     alive(app.run(stop)).await?;
     tracing::info!("stopped");
     Ok(())
+}
+
+/// Reloads at each signal, until told to stop. How it went is in the log.
+async fn reload_on(mut signal: Signal, reload: Reload, stop: CancellationToken) {
+    loop {
+        tokio::select! {
+            () = stop.cancelled() => return,
+            Some(()) = signal.recv() => {
+                systemd::reloading();
+                drop(reload.now().await);
+                systemd::ready();
+            }
+        }
+    }
 }
 
 async fn demo(serving: Serving, stop: CancellationToken) -> anyhow::Result<()> {
@@ -208,7 +245,8 @@ fn report(error: &anyhow::Error) -> ExitCode {
     } else if let Some(problems) = error.downcast_ref::<WebConfigError>() {
         (BAD_CONFIGURATION, problems.to_string())
     } else {
-        let code = if error.is::<ScenarioError>() { BAD_CONFIGURATION } else { FAILED };
+        let is_bad = error.is::<ScenarioError>() || error.is::<ShardError>();
+        let code = if is_bad { BAD_CONFIGURATION } else { FAILED };
         (code, format!("error: {error:#}"))
     };
     // Without stderr the exit code alone has to do.

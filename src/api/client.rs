@@ -1,13 +1,15 @@
 //! One attempt at an API call: sign, send, understand.
 
-use std::collections::BTreeMap;
+use std::borrow::Cow;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, PoisonError, RwLock};
 use std::time::Duration;
 
 use chrono::{DateTime, Utc};
 
 use crate::api::error::Code;
-use crate::api::request::ListImports;
+use crate::api::inventory::{self, InstancesPage};
+use crate::api::request::{ListImports, ListInstances};
 use crate::api::response::{self, Page};
 use crate::api::skew::{Change, Skew};
 use crate::api::{Error, Kind, endpoint, error_body};
@@ -15,7 +17,7 @@ use crate::auth::sign::{self, Attempt};
 use crate::auth::{Credentials, Provider};
 use crate::clock::Clock;
 use crate::config::{self, Environment};
-use crate::domain::LIST_IMPORTS;
+use crate::domain::{LIST_IMPORTS, LIST_INSTANCES, LIST_REGIONS};
 use crate::instruments::{Instruments, Scope};
 use crate::transport::{self, Answer, SetupError, Transport};
 
@@ -33,6 +35,20 @@ pub struct Client {
     skews: RwLock<BTreeMap<Arc<str>, Arc<Skew>>>,
     clock: Clock,
     instruments: Instruments,
+}
+
+/// What is asked: an operation and its own parameters.
+struct Call<'a> {
+    action: &'static str,
+    /// Empty for a call that is about no region.
+    region_id: &'a str,
+    parameters: Vec<(&'static str, Cow<'a, str>)>,
+}
+
+impl Call<'_> {
+    fn parameter(&self, name: &str) -> Option<&str> {
+        self.parameters.iter().find(|(own, _)| *own == name).map(|(_, value)| &**value)
+    }
 }
 
 impl Client {
@@ -87,25 +103,63 @@ impl Client {
         region_id: &str,
         request: &ListImports<'_>,
     ) -> Result<Page, Error> {
-        let scope = Scope { account: &self.account, region_id };
+        let call = Call { action: LIST_IMPORTS, region_id, parameters: request.parameters() };
+        let parsed = self.call(&call, response::parse).await?;
+        for field in parsed.unknown {
+            self.instruments.unknown_value(field);
+        }
+        Ok(parsed.page)
+    }
+
+    /// Asks for one page of a region's instances: one attempt, signed anew.
+    ///
+    /// # Errors
+    ///
+    /// As [`list_imports`](Self::list_imports).
+    pub async fn list_instances(
+        &self,
+        request: &ListInstances<'_>,
+    ) -> Result<InstancesPage, Error> {
+        let ListInstances { region_id, .. } = *request;
+        let call = Call { action: LIST_INSTANCES, region_id, parameters: request.parameters() };
+        self.call(&call, |body, _| inventory::parse_instances(body)).await
+    }
+
+    /// Asks for the regions that there are: one attempt, signed anew.
+    ///
+    /// # Errors
+    ///
+    /// As [`list_imports`](Self::list_imports).
+    pub async fn list_regions(&self) -> Result<BTreeSet<Arc<str>>, Error> {
+        // The call is about no region. The central host answers it, which serves no region "".
+        let call = Call { action: LIST_REGIONS, region_id: "", parameters: Vec::new() };
+        self.call(&call, |body, _| inventory::parse_regions(body)).await
+    }
+
+    async fn call<T>(
+        &self,
+        call: &Call<'_>,
+        parse: impl FnOnce(&[u8], DateTime<Utc>) -> Result<T, String>,
+    ) -> Result<T, Error> {
+        let scope = Scope { account: &self.account, region_id: call.region_id };
         let credentials = self
             .credentials
             .credentials()
             .await
             .map_err(|error| Error::no_credentials(error.to_string()))?;
-        let signed = self.sign(region_id, request, &credentials);
+        let signed = self.sign(call, &credentials);
         let began = self.clock.monotonic();
-        let result = self.attempt(scope, signed, &credentials).await;
+        let result = self.attempt(scope, signed, &credentials, parse).await;
         let took = self.clock.monotonic().saturating_sub(began);
         let failure = result.as_ref().err().map(|error| error.code().to_string());
-        self.instruments.api_request(scope, LIST_IMPORTS, took, failure.as_deref());
+        self.instruments.api_request(scope, call.action, took, failure.as_deref());
         tracing::debug!(
             account = %self.account,
-            region_id,
-            db_instance_id = request.db_instance_id,
-            action = LIST_IMPORTS,
-            page_number = request.page_number,
-            import_id = request.import_id.map(|id| id.0),
+            region_id = call.region_id,
+            db_instance_id = call.parameter("DBInstanceId"),
+            action = call.action,
+            page_number = call.parameter("PageNumber"),
+            import_id = call.parameter("ImportId"),
             code = failure.as_deref(),
             duration_ms = took.as_millis() as u64,
             "API request"
@@ -113,19 +167,20 @@ impl Client {
         result
     }
 
-    async fn attempt(
+    async fn attempt<T>(
         &self,
         scope: Scope<'_>,
         request: sign::Request,
         credentials: &Arc<Credentials>,
-    ) -> Result<Page, Error> {
+        parse: impl FnOnce(&[u8], DateTime<Utc>) -> Result<T, String>,
+    ) -> Result<T, Error> {
         let sent = self.clock.now();
         let answer = self.send(request).await?;
         let received = self.clock.now();
         let answered_at = answer.date().unwrap_or_else(|| self.server_time(scope.region_id));
 
         let result = match answer.status {
-            200..=299 => response::parse(&answer.body, answered_at)
+            200..=299 => parse(&answer.body, answered_at)
                 .map_err(|problem| success_that_is_none(&answer, &problem, credentials)),
             status => Err(error_body::parse(status, &answer.body, credentials)),
         };
@@ -137,21 +192,13 @@ impl Client {
         if let (true, Some(date)) = (spoken_by_api, answer.date()) {
             self.observe_skew(scope, sent, received, date);
         }
-        match result {
-            Ok(parsed) => {
-                for field in parsed.unknown {
-                    self.instruments.unknown_value(field);
-                }
-                Ok(parsed.page)
+        result.map_err(|error| {
+            if matches!(error.kind(), Kind::TokenExpired | Kind::Credentials) {
+                self.credentials.invalidate(credentials);
             }
-            Err(error) => {
-                if matches!(error.kind(), Kind::TokenExpired | Kind::Credentials) {
-                    self.credentials.invalidate(credentials);
-                }
-                let request_id = answer.request_id().map(str::to_owned);
-                Err(error.with_request_id(request_id).with_retry_after(retry_after(&answer)))
-            }
-        }
+            let request_id = answer.request_id().map(str::to_owned);
+            error.with_request_id(request_id).with_retry_after(retry_after(&answer))
+        })
     }
 
     async fn send(&self, request: sign::Request) -> Result<Answer, Error> {
@@ -165,23 +212,20 @@ impl Client {
         transport::send(request).await.map_err(Error::from)
     }
 
-    fn sign(
-        &self,
-        region_id: &str,
-        request: &ListImports<'_>,
-        credentials: &Credentials,
-    ) -> sign::Request {
-        let parameters = request.parameters();
-        let query: Vec<_> = parameters.iter().map(|(name, value)| (*name, &**value)).collect();
-        let builtin = endpoint::rds(region_id, self.network);
+    fn sign(&self, call: &Call<'_>, credentials: &Credentials) -> sign::Request {
+        let query: Vec<_> = call.parameters.iter().map(|(name, value)| (*name, &**value)).collect();
+        let builtin = match call.region_id {
+            "" => endpoint::central(self.network),
+            region_id => endpoint::rds(region_id, self.network),
+        };
+        let attempt = Attempt::at(self.server_time(call.region_id));
         let call = sign::Call {
             endpoint: self.rds_override.as_deref().unwrap_or(&builtin),
-            action: LIST_IMPORTS,
+            action: call.action,
             version: VERSION,
             query: &query,
             form: &[],
         };
-        let attempt = Attempt::at(self.server_time(region_id));
         sign::sign(self.signature, &call, &attempt, credentials)
     }
 

@@ -29,6 +29,11 @@ pub fn rds(region_id: &str, network: Network) -> String {
     }
 }
 
+/// The base URL for calls that are about no region: that of the region where the service began.
+pub fn central(network: Network) -> String {
+    rds("cn-hangzhou", network)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

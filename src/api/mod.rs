@@ -7,6 +7,7 @@ mod client;
 pub mod endpoint;
 pub mod error;
 mod error_body;
+mod inventory;
 mod request;
 mod response;
 mod skew;
@@ -14,7 +15,8 @@ pub mod time;
 
 pub use client::Client;
 pub use error::{Error, Kind};
-pub use request::ListImports;
+pub use inventory::{InstancesPage, ListedInstance};
+pub use request::{ListImports, ListInstances};
 pub use response::Page;
 
 pub use crate::transport::SetupError;

@@ -1,4 +1,5 @@
-//! The request for migration tasks, with every parameter that the API documents or its SDKs send.
+//! Requests: for migration tasks, with every parameter that the API documents or its SDKs send, and
+//! for instances, with those that discovery needs.
 
 use std::borrow::Cow;
 
@@ -91,6 +92,45 @@ impl<'a> ListImports<'a> {
     }
 }
 
+/// Parameters of `DescribeDBInstances`, which lists the instances of a region by tokens.
+///
+/// <https://www.alibabacloud.com/help/en/rds/api-query-instances>
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct ListInstances<'a> {
+    /// `RegionId`
+    pub region_id: &'a str,
+    /// `Engine`: only instances of this engine.
+    pub engine: Option<Engine>,
+    /// `Tags`: only instances with this tag, as key and value. The API takes several, and then
+    /// lists instances that have any of them.
+    pub tag: Option<(&'a str, &'a str)>,
+    /// `ResourceGroupId`
+    pub resource_group_id: Option<&'a str>,
+    /// `MaxResults`, 1 to 100: instances a page.
+    pub max_results: u32,
+    /// `NextToken`, as the page before gave it.
+    pub next_token: Option<&'a str>,
+}
+
+impl<'a> ListInstances<'a> {
+    /// The parameters to send, by their names in the API.
+    pub fn parameters(&self) -> Vec<(&'static str, Cow<'a, str>)> {
+        let mut parameters = vec![
+            ("RegionId", Cow::Borrowed(self.region_id)),
+            ("MaxResults", self.max_results.to_string().into()),
+        ];
+        let tags = self.tag.map(|(key, value)| serde_json::json!({ key: value }).to_string());
+        parameters.extend(tags.map(|tags| ("Tags", tags.into())));
+        let texts = [
+            ("Engine", self.engine.map(Engine::as_str)),
+            ("ResourceGroupId", self.resource_group_id),
+            ("NextToken", self.next_token),
+        ];
+        parameters.extend(texts.into_iter().filter_map(|(name, text)| Some((name, text?.into()))));
+        parameters
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -142,5 +182,35 @@ mod tests {
             ("ResourceOwnerId", "9223372036854775807"),
         ];
         assert_eq!(rest, expected.map(|(name, value)| (name, value.into())));
+    }
+
+    #[test]
+    fn lists_instances_with_what_was_asked_for() {
+        let all = ListInstances {
+            region_id: "cn-hangzhou",
+            engine: Some(Engine::MySQL),
+            tag: Some(("owner \"x\"", "a/b")),
+            resource_group_id: Some("rg-1"),
+            max_results: 100,
+            next_token: Some("t+/="),
+        };
+        let expected = [
+            ("RegionId", "cn-hangzhou"),
+            ("MaxResults", "100"),
+            ("Tags", r#"{"owner \"x\"":"a/b"}"#),
+            ("Engine", "MySQL"),
+            ("ResourceGroupId", "rg-1"),
+            ("NextToken", "t+/="),
+        ];
+        assert_eq!(all.parameters(), expected.map(|(name, value)| (name, value.into())));
+
+        let none = ListInstances {
+            engine: None,
+            tag: None,
+            resource_group_id: None,
+            next_token: None,
+            ..all
+        };
+        assert_eq!(none.parameters(), all.parameters()[..2]);
     }
 }

@@ -62,7 +62,7 @@ pub(super) fn layer(
 ) -> Map<String, Value> {
     let accounts = account_names(file);
     let mut layer = Map::new();
-    let mut last_index = BTreeMap::new();
+    let mut places: BTreeMap<_, BTreeMap<_, _>> = BTreeMap::new();
     for (variable, value) in &environment.0 {
         let Some(name) = variable.strip_prefix(OVERRIDE_PREFIX) else { continue };
         let path = match resolve(name, &accounts) {
@@ -77,39 +77,57 @@ pub(super) fn layer(
             report.problem_of_variable(variable, message);
             continue;
         }
-        if let [Step::Key(_), Step::Index(index), ..] = path.steps() {
-            last_index.entry(*index).or_insert(variable.clone());
+        for (list, index) in path.lists() {
+            places.entry(list).or_default().entry(index).or_insert(variable.clone());
         }
         report.comes_from(path.clone(), variable);
         insert(&mut layer, &path, value);
     }
-    if leaves_gaps(&last_index, file, report) {
-        layer.retain(|key, _| !key.starts_with("instances"));
+    for (list, indexes) in &places {
+        if leaves_gaps(list, indexes, file, report) {
+            let items = format!("{list}[");
+            layer.retain(|key, _| !key.starts_with(&items));
+        }
     }
     layer
 }
 
-/// Instances beyond those of the file must follow them without a gap; a slip in a number must not
-/// make a thousand empty instances.
+/// Items beyond those of the file must follow them without a gap; a slip in a number must not make
+/// a thousand empty instances.
 fn leaves_gaps(
+    list: &KeyPath,
     indexes: &BTreeMap<usize, String>,
     file: &Map<String, Value>,
     report: &mut Report,
 ) -> bool {
-    let mut count = match file.get("instances").map(|value| &value.kind) {
-        Some(ValueKind::Array(items)) => items.len(),
-        _ => 0,
-    };
+    let mut count = length(list, file);
     for (index, variable) in indexes {
         if *index > count {
-            let message =
-                format!("there is no instances[{index}]; the next one is instances[{count}]");
+            let message = format!("there is no {list}[{index}]; the next one is {list}[{count}]");
             report.problem_of_variable(variable, message);
             return true;
         }
         count = count.max(index + 1);
     }
     false
+}
+
+/// How many items the file has in a list.
+fn length(list: &KeyPath, file: &Map<String, Value>) -> usize {
+    let mut steps = list.steps().iter();
+    let Some(Step::Key(first)) = steps.next() else { return 0 };
+    let mut value = file.get(first);
+    for step in steps {
+        value = match (value.map(|value| &value.kind), step) {
+            (Some(ValueKind::Table(table)), Step::Key(key)) => table.get(key),
+            (Some(ValueKind::Array(items)), Step::Index(index)) => items.get(*index),
+            _ => None,
+        };
+    }
+    match value.map(|value| &value.kind) {
+        Some(ValueKind::Array(items)) => items.len(),
+        _ => 0,
+    }
 }
 
 /// The names that `accounts` has in the file; without any, there is `default`.
@@ -139,11 +157,16 @@ fn resolve(name: &str, accounts: &[String]) -> Result<KeyPath, String> {
                 path = path.key(&account(step, accounts)?);
                 Shape::Table(keys)
             }
-            Shape::List(keys) => {
+            Shape::List(_) | Shape::Texts => {
                 let index = step.parse().map_err(|_| format!("{path} takes a number here"))?;
                 path = path.index(index);
-                Shape::Table(keys)
+                match shape {
+                    Shape::List(keys) => Shape::Table(keys),
+                    _ => Shape::Text,
+                }
             }
+            // Their names can be anything, and a variable's name cannot.
+            Shape::Pairs => return Err(format!("{path} can be set in the file only")),
             Shape::Text => return Err(format!("{path} has no keys of its own")),
         };
     }
@@ -153,6 +176,8 @@ fn resolve(name: &str, accounts: &[String]) -> Result<KeyPath, String> {
             let known = names(keys).collect::<Vec<_>>().join(", ");
             Err(format!("{path} is not one value; name one of its keys: {known}"))
         }
+        Shape::Texts => Err(format!("{path} is a list; name one of its items by number, from 0")),
+        Shape::Pairs => Err(format!("{path} can be set in the file only")),
     }
 }
 

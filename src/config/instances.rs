@@ -25,21 +25,18 @@ pub(super) struct PollingParts {
 /// Walks of one account in flight; each holds a connection.
 const MAX_CONCURRENCY: usize = 1_000;
 
-/// Longest name for people; the API's own limit for an instance's description is not documented.
-const MAX_NAME: usize = 128;
-
-const INTERVAL: Duration = Duration::from_secs(60);
-const IDLE_INTERVAL: Duration = Duration::from_secs(5 * 60);
-const LOOKBACK: Duration = Duration::from_secs(30 * 86_400);
+/// Longest name for people, in characters; the API's own limit for an instance's description is
+/// not documented.
+pub const MAX_NAME: usize = 128;
 
 /// Reads `polling`.
 pub(super) fn read_polling(reader: &mut Reader, root: &Section<'_>) -> PollingParts {
     let section = root.section("polling");
     let defaults = Polling::default();
     let mut duration = |key, default| reader.duration(&section, key, Some(default));
-    let interval = duration("interval", INTERVAL);
-    let idle_interval = duration("idle_interval", IDLE_INTERVAL);
-    let lookback = duration("lookback", LOOKBACK);
+    let interval = duration("interval", defaults.interval);
+    let idle_interval = duration("idle_interval", defaults.idle_interval);
+    let lookback = duration("lookback", defaults.lookback);
     let deep_lookback = duration("deep_lookback", defaults.deep_lookback);
     let deep_interval = duration("deep_interval", defaults.deep_interval);
     let final_retention = duration("final_retention", defaults.final_retention);
@@ -68,6 +65,9 @@ pub(super) fn read_polling(reader: &mut Reader, root: &Section<'_>) -> PollingPa
 
     let polling = || {
         Some(Polling {
+            interval: interval?,
+            idle_interval: idle_interval?,
+            lookback: lookback?,
             deep_lookback: deep_lookback?,
             deep_interval: deep_interval?,
             final_retention: final_retention?,
@@ -95,11 +95,6 @@ pub(super) fn read(
     accounts: &BTreeSet<Arc<str>>,
 ) -> Vec<Instance> {
     let sections = root.list("instances");
-    let path = root.path.key("instances");
-    let is_reported = reader.is_reported(root, "instances") || reader.report.has(&path.index(0));
-    if sections.is_empty() && !is_reported {
-        reader.report.problem(&path, "is empty: there is nothing to poll; allowed: instances");
-    }
     let mut seen = BTreeMap::new();
     let mut instances = Vec::with_capacity(sections.len());
     for section in &sections {
@@ -119,9 +114,7 @@ fn instance(
     let id = reader.required(section, "id", "an instance ID such as rm-bp1xxxxxxxxxxxxx", parse_id);
     let region =
         reader.required(section, "region", "a region ID such as cn-hangzhou", parse_region);
-    let engines = [Engine::MySQL, Engine::SQLServer].map(|engine| (engine.as_str(), engine));
-    let engine =
-        reader.required(section, "engine", "MySQL, SQLServer", |text| one_of(text, &engines));
+    let engine = reader.required(section, "engine", "MySQL, SQLServer", parse_engine);
     let account = account(reader, section, accounts);
     let name = reader.value(section, "name", Arc::from(""), parse_name);
     let interval = reader.duration(section, "interval", polling.interval);
@@ -161,7 +154,8 @@ fn instance(
     })
 }
 
-fn account(
+/// The account that `section` names, or the default one.
+pub(super) fn account(
     reader: &mut Reader,
     section: &Section<'_>,
     accounts: &BTreeSet<Arc<str>>,
@@ -208,19 +202,32 @@ fn check_unique<'a>(
     }
 }
 
-fn parse_id(text: &str) -> Result<Arc<str>, String> {
+/// Whether an instance can have this ID.
+pub fn is_instance_id(text: &str) -> bool {
     let fits = |c: char| c.is_ascii_alphanumeric() || matches!(c, '-' | '_' | '.');
-    if text.len() <= 64 && text.chars().all(fits) {
+    (1..=64).contains(&text.len()) && text.chars().all(fits)
+}
+
+/// Whether a region can have this ID: it becomes part of a host name.
+pub fn is_region_id(text: &str) -> bool {
+    let fits = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '-';
+    let ends = text.starts_with('-') || text.ends_with('-');
+    (1..=50).contains(&text.len()) && text.chars().all(fits) && !ends
+}
+
+pub(super) fn parse_engine(text: &str) -> Result<Engine, String> {
+    one_of(text, &[Engine::MySQL, Engine::SQLServer].map(|engine| (engine.as_str(), engine)))
+}
+
+pub(super) fn parse_id(text: &str) -> Result<Arc<str>, String> {
+    if is_instance_id(text) {
         return Ok(Arc::from(text));
     }
     Err("is not an instance ID; allowed: up to 64 letters, digits, -, _ and .".to_owned())
 }
 
-/// The region becomes part of a host name.
-fn parse_region(text: &str) -> Result<Arc<str>, String> {
-    let fits = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '-';
-    let ends = text.starts_with('-') || text.ends_with('-');
-    if text.len() <= 50 && text.chars().all(fits) && !ends {
+pub(super) fn parse_region(text: &str) -> Result<Arc<str>, String> {
+    if is_region_id(text) {
         return Ok(Arc::from(text));
     }
     Err("is not a region ID; allowed: up to 50 small letters, digits and -, such as cn-hangzhou"

@@ -29,6 +29,10 @@ pub(super) enum Shape {
     Named(&'static [Key]),
     /// A list of mappings with these keys.
     List(&'static [Key]),
+    /// A list of scalars.
+    Texts,
+    /// A mapping from names of any kind to scalars.
+    Pairs,
 }
 
 const fn text(name: &'static str) -> Key {
@@ -44,6 +48,7 @@ pub(super) const KEYS: &[Key] = &[
     Key { name: "accounts", shape: Shape::Named(ACCOUNT) },
     table("polling", POLLING),
     Key { name: "instances", shape: Shape::List(INSTANCE) },
+    Key { name: "discovery", shape: Shape::List(DISCOVERY) },
 ];
 
 const ACCOUNT: &[Key] = &[
@@ -121,6 +126,16 @@ const INSTANCE: &[Key] = &[
     text("lookback"),
 ];
 
+const DISCOVERY: &[Key] = &[
+    text("account"),
+    Key { name: "regions", shape: Shape::Texts },
+    Key { name: "engines", shape: Shape::Texts },
+    Key { name: "tags", shape: Shape::Pairs },
+    text("resource_group_id"),
+    Key { name: "exclude", shape: Shape::Texts },
+    text("refresh_interval"),
+];
+
 /// The likeliest reason for a key that is no word.
 const SPACE_HINT: &str = " (is there no space after a colon?)";
 
@@ -163,11 +178,13 @@ fn value(node: &Node, shape: Shape, path: &KeyPath, report: &mut Report) -> Opti
         (Content::List(items), Shape::List(keys)) => {
             ValueKind::Array(list(items, keys, path, report))
         }
+        (Content::List(items), Shape::Texts) => ValueKind::Array(texts(items, path, report)),
+        (Content::Table(entries), Shape::Pairs) => ValueKind::Table(pairs(entries, path, report)),
         (other, expected) => {
             let expected = match expected {
                 Shape::Text => "one value",
-                Shape::Table(_) | Shape::Named(_) => "a mapping (key: value)",
-                Shape::List(_) => "a list (- item)",
+                Shape::Table(_) | Shape::Named(_) | Shape::Pairs => "a mapping (key: value)",
+                Shape::List(_) | Shape::Texts => "a list (- item)",
             };
             report.problem(path, format!("is {}; allowed: {expected}", other.describe()));
             return None;
@@ -233,6 +250,31 @@ fn list(items: &[Node], keys: &'static [Key], path: &KeyPath, report: &mut Repor
     values
 }
 
+/// The items of a list of scalars. One that is none keeps its place as an empty value.
+fn texts(items: &[Node], path: &KeyPath, report: &mut Report) -> Vec<Value> {
+    let texts = items.iter().enumerate().map(|(index, item)| {
+        let path = path.index(index);
+        if matches!(item.content, Content::Null) {
+            report.problem(&path, "is empty; allowed: one value");
+        }
+        value(item, Shape::Text, &path, report).unwrap_or_default()
+    });
+    texts.collect()
+}
+
+/// The entries of a mapping whose keys can be anything. One without a value is an empty text.
+fn pairs(entries: &[Entry], path: &KeyPath, report: &mut Report) -> Map<String, Value> {
+    let mut values = Map::new();
+    for entry in unrepeated(entries, path, report) {
+        let text = match &entry.value.content {
+            Content::Null => Some(ValueKind::String(String::new()).into()),
+            _ => value(&entry.value, Shape::Text, &path.key(&entry.key), report),
+        };
+        values.extend(text.map(|text: Value| (entry.key.clone(), text)));
+    }
+    values
+}
+
 /// The first entry of each key.
 fn unrepeated<'a>(entries: &'a [Entry], path: &KeyPath, report: &mut Report) -> Vec<&'a Entry> {
     let mut lines = BTreeMap::new();
@@ -284,7 +326,7 @@ mod tests {
             for key in keys {
                 let path = format!("{prefix}{}", key.name);
                 match key.shape {
-                    Shape::Text => {}
+                    Shape::Text | Shape::Texts | Shape::Pairs => {}
                     Shape::Table(_) if key.name == "source" => {}
                     Shape::Table(keys) => add(keys, &format!("{path}."), paths),
                     Shape::Named(keys) => add(keys, &format!("{path}.<name>."), paths),
@@ -314,7 +356,12 @@ mod tests {
             match &node.content {
                 Content::Null => {}
                 Content::Text(text) => drop(texts.insert(path.to_owned(), text.clone())),
-                Content::List(items) => add(&items[0], &format!("{path}[]"), texts),
+                Content::List(items) if matches!(items[0].content, Content::Table(_)) => {
+                    add(&items[0], &format!("{path}[]"), texts);
+                }
+                // Lists of texts and tags are examples.
+                Content::List(_) => {}
+                Content::Table(_) if path == "discovery[].tags" => {}
                 Content::Table(entries) => {
                     for entry in entries {
                         let key = if path == "accounts" { "<name>" } else { &entry.key };

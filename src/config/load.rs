@@ -5,7 +5,7 @@
 //! against one table first, then the merged values are read and what must hold between them is
 //! checked. It opens no connection; whether the API takes the credentials is not known here.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::path::Path;
 
@@ -14,7 +14,9 @@ use config::{ConfigError, Map, Source, Value};
 use super::environment::{self, Environment};
 use super::problem::{KeyPath, Problem, Report};
 use super::read::{Reader, Section};
-use super::{Config, accounts, cost, credentials, duration, instances, keys, yaml};
+use super::{
+    Config, Shard, accounts, cost, credentials, discovery, duration, instances, keys, yaml,
+};
 
 /// Larger than any configuration of 10,000 instances.
 const MAX_BYTES: u64 = 16 << 20;
@@ -135,24 +137,39 @@ fn read_config(
     let names = accounts.keys().cloned().collect();
     let polling = instances::read_polling(&mut reader, &root);
     let instances = instances::read(&mut reader, &root, &polling, &names);
+    let discovery = discovery::read(&mut reader, &root, &accounts);
+    report_nothing_to_poll(&mut reader, &root);
     let problems = reader.report.into_problems();
     let accounts: Option<BTreeMap<_, _>> =
         accounts.into_iter().map(|(name, account)| Some((name, account?))).collect();
     match (accounts, polling.polling) {
         (Some(accounts), Some(polling)) if problems.is_empty() => {
-            Ok(Config { accounts, polling, instances })
+            Ok(Config { accounts, polling, instances, discovery, shard: Shard::default() })
         }
         _ => Err(LoadError { problems }),
     }
 }
 
+fn report_nothing_to_poll(reader: &mut Reader, root: &Section<'_>) {
+    let lists = ["instances", "discovery"];
+    let is_empty = |list: &&str| {
+        let first = root.path.key(list).index(0);
+        root.list(list).is_empty() && !reader.report.has(&first) && !reader.is_reported(root, list)
+    };
+    if lists.iter().all(is_empty) {
+        let message = "is empty: there is nothing to poll; allowed: instances here, or discovery";
+        reader.problem(root, "instances", message);
+    }
+}
+
 fn warnings(config: &Config) -> Vec<String> {
-    let unused = config
-        .accounts
-        .keys()
-        .filter(|name| !config.instances.iter().any(|instance| instance.account == **name));
-    let mut warnings: Vec<_> =
-        unused.map(|name| format!("accounts.{name}: no instance uses it")).collect();
+    let listed = config.instances.iter().map(|instance| &instance.account);
+    let used: BTreeSet<_> =
+        listed.chain(config.discovery.iter().map(|discovery| &discovery.account)).collect();
+    let unused = config.accounts.keys().filter(|name| !used.contains(name));
+    let mut warnings: Vec<_> = unused
+        .map(|name| format!("accounts.{name}: no instance and no discovery uses it"))
+        .collect();
     for (index, instance) in config.instances.iter().enumerate() {
         if instance.interval > instance.idle_interval {
             warnings.push(format!(

@@ -7,6 +7,7 @@ mod accounts;
 mod base_url;
 pub mod cost;
 mod credentials;
+mod discovery;
 mod duration;
 mod environment;
 mod instances;
@@ -14,9 +15,11 @@ mod keys;
 pub mod load;
 pub(crate) mod problem;
 mod read;
+pub mod shard;
+mod show;
 pub(crate) mod yaml;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
@@ -28,10 +31,12 @@ pub use credentials::{AccessKey, CredentialsSource, Role, SecretSource};
 pub(crate) use credentials::{credentials_uri, is_role_name};
 pub use duration::format as format_duration;
 pub use environment::{Environment, OVERRIDE_PREFIX};
+pub use instances::{MAX_NAME, is_instance_id, is_region_id};
 pub use problem::Problem;
+pub use shard::Shard;
 
-/// Everything that `run` needs to know, apart from its flags.
-#[derive(Clone, Debug)]
+/// Everything that `run` needs to know, apart from how it serves.
+#[derive(Clone, Debug, Default, PartialEq)]
 pub struct Config {
     /// Accounts by name.
     pub accounts: BTreeMap<Arc<str>, Account>,
@@ -39,10 +44,14 @@ pub struct Config {
     pub polling: Polling,
     /// Instances to poll.
     pub instances: Vec<Instance>,
+    /// Where to find more.
+    pub discovery: Vec<Discovery>,
+    /// Which share of them all is this process's; comes from the flags.
+    pub shard: Shard,
 }
 
 /// An Alibaba Cloud account and how to talk to its endpoints.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq)]
 pub struct Account {
     /// Where the keys come from.
     pub credentials: CredentialsSource,
@@ -80,7 +89,7 @@ pub enum Network {
 }
 
 /// Base URLs that replace the built-in endpoints.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug, Default, PartialEq)]
 pub struct Endpoints {
     /// Of ApsaraDB RDS, such as `https://rds.aliyuncs.com`.
     pub rds: Option<String>,
@@ -91,8 +100,14 @@ pub struct Endpoints {
 }
 
 /// How polls go.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq)]
 pub struct Polling {
+    /// Time between polls while a task is not final; of instances that have none of their own.
+    pub interval: Duration,
+    /// Time between polls otherwise, likewise.
+    pub idle_interval: Duration,
+    /// Window of the regular walk, likewise.
+    pub lookback: Duration,
     /// Window of the deep walk.
     pub deep_lookback: Duration,
     /// Time between deep walks.
@@ -110,7 +125,7 @@ pub struct Polling {
 }
 
 /// An instance to poll, with the defaults of `polling` filled in.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq)]
 pub struct Instance {
     /// Instance ID.
     pub id: Arc<str>,
@@ -130,6 +145,34 @@ pub struct Instance {
     pub lookback: Duration,
 }
 
+/// Instances of an account to find with `DescribeDBInstances`.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Discovery {
+    /// Name of its account.
+    pub account: Arc<str>,
+    /// Where to look.
+    pub regions: Regions,
+    /// Which engines to take; at least one.
+    pub engines: BTreeSet<Engine>,
+    /// Tags that an instance must have, all of them.
+    pub tags: BTreeMap<String, String>,
+    /// Resource group that it must be in.
+    pub resource_group_id: Option<String>,
+    /// Instances to leave out.
+    pub exclude: BTreeSet<Arc<str>>,
+    /// Time between looks.
+    pub refresh_interval: Duration,
+}
+
+/// The regions to look for instances in.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Regions {
+    /// Those that `DescribeRegions` lists.
+    All,
+    /// These; at least one.
+    Named(BTreeSet<Arc<str>>),
+}
+
 impl Default for Account {
     fn default() -> Self {
         Self {
@@ -147,6 +190,9 @@ impl Default for Account {
 impl Default for Polling {
     fn default() -> Self {
         Self {
+            interval: Duration::from_secs(60),
+            idle_interval: Duration::from_secs(5 * 60),
+            lookback: days(30),
             deep_lookback: days(365),
             deep_interval: days(1),
             final_retention: days(1),

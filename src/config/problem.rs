@@ -57,6 +57,14 @@ impl KeyPath {
         &self.0
     }
 
+    /// The lists that the way goes through, each with the place it takes in there.
+    pub(super) fn lists(&self) -> impl Iterator<Item = (Self, usize)> + '_ {
+        self.0.iter().enumerate().filter_map(|(position, step)| match step {
+            Step::Index(index) => Some((Self(self.0[..position].to_vec()), *index)),
+            Step::Key(_) => None,
+        })
+    }
+
     fn with(&self, step: Step) -> Self {
         let mut steps = self.0.clone();
         steps.push(step);

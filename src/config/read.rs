@@ -1,5 +1,6 @@
 //! Reads typed values out of the merged layers, and reports what does not fit.
 
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -63,6 +64,28 @@ impl<'a> Section<'a> {
         sections.collect()
     }
 
+    /// The texts of the list at `key`, each with the way to it; `None` if there is no list. Items
+    /// that are none, which the check of the keys has reported, are left out.
+    pub(super) fn texts(&self, key: &str) -> Option<Vec<(KeyPath, &'a str)>> {
+        let Some(ValueKind::Array(items)) = self.get(key) else { return None };
+        let path = self.path.key(key);
+        let texts = items.iter().enumerate().filter_map(|(index, item)| match &item.kind {
+            ValueKind::String(text) => Some((path.index(index), text.as_str())),
+            _ => None,
+        });
+        Some(texts.collect())
+    }
+
+    /// The names and texts of the mapping at `key`, in the order of the names.
+    pub(super) fn pairs(&self, key: &str) -> BTreeMap<&'a str, &'a str> {
+        let Some(ValueKind::Table(table)) = self.get(key) else { return BTreeMap::new() };
+        let pairs = table.iter().filter_map(|(name, value)| match &value.kind {
+            ValueKind::String(text) => Some((name.as_str(), text.as_str())),
+            _ => None,
+        });
+        pairs.collect()
+    }
+
     /// The value at `key`, as it is written.
     pub(super) fn text(&self, key: &str) -> Option<&'a str> {
         match self.get(key) {
@@ -117,6 +140,28 @@ impl Reader {
             return None;
         };
         self.parsed(section, key, text, parse)
+    }
+
+    /// The items of the list at `key` as `parse` understands them, each once; `None` if there is
+    /// no list or something is wrong with it.
+    pub(super) fn set<T: Ord>(
+        &mut self,
+        section: &Section<'_>,
+        key: &str,
+        parse: impl Fn(&str) -> Result<T, String>,
+    ) -> Option<BTreeSet<T>> {
+        let mut set = BTreeSet::new();
+        let mut fits = !self.report.has(&section.path.key(key));
+        for (path, text) in section.texts(key)? {
+            let problem = match parse(text).map(|item| set.insert(item)) {
+                Ok(true) => continue,
+                Ok(false) => "stands in this list already".to_owned(),
+                Err(error) => error,
+            };
+            fits = false;
+            self.report.problem(&path, format!("{} {problem}", quoted(text)));
+        }
+        fits.then_some(set)
     }
 
     /// The duration at `key`.

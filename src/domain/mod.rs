@@ -12,6 +12,10 @@ use vocabulary::Vocabulary;
 
 /// The API's operation for migration tasks, in the spelling of its reference.
 pub const LIST_IMPORTS: &str = "DescibeImportsFromDatabase";
+/// The API's operation for instances.
+pub const LIST_INSTANCES: &str = "DescribeDBInstances";
+/// The API's operation for regions.
+pub const LIST_REGIONS: &str = "DescribeRegions";
 
 /// Identifies an instance: the labels every per-instance series carries.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]

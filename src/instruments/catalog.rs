@@ -98,12 +98,40 @@ pub const CLOCK_SKEW: Family = family(
     &["account", "region_id"],
     "This machine's clock minus the API's, by the Date header of the last answer; 0 when the answer's whole second agrees. Absent until there was an answer.",
 );
+/// `aliyun_rds_import_exporter_config_last_reload_success_timestamp_seconds`
+pub const CONFIG_RELOAD_SUCCESS: Family = family(
+    "aliyun_rds_import_exporter_config_last_reload_success_timestamp_seconds",
+    Gauge,
+    &[],
+    "When the configuration now in force was loaded.",
+);
+/// `aliyun_rds_import_exporter_config_last_reload_successful`
+pub const CONFIG_RELOAD_SUCCESSFUL: Family = family(
+    "aliyun_rds_import_exporter_config_last_reload_successful",
+    Gauge,
+    &[],
+    "1 if the last attempt to load the configuration succeeded, else 0: an older one is in force then.",
+);
 /// `aliyun_rds_import_exporter_credentials_expiration_timestamp_seconds`
 pub const CREDENTIALS_EXPIRATION: Family = family(
     "aliyun_rds_import_exporter_credentials_expiration_timestamp_seconds",
     Gauge,
     &["account"],
     "When the account's temporary keys expire, as their source tells it. They are renewed 15 minutes before; in the past, renewing fails. Absent for keys without an end.",
+);
+/// `aliyun_rds_import_exporter_discovered_instances`
+pub const DISCOVERED_INSTANCES: Family = family(
+    "aliyun_rds_import_exporter_discovered_instances",
+    Gauge,
+    &["account", "region_id"],
+    "Instances that the last good discovery found, excluded ones left out. Of several shards each finds them all. Absent until there was one.",
+);
+/// `aliyun_rds_import_exporter_discovery_last_success_timestamp_seconds`
+pub const DISCOVERY_LAST_SUCCESS: Family = family(
+    "aliyun_rds_import_exporter_discovery_last_success_timestamp_seconds",
+    Gauge,
+    &["account", "region_id"],
+    "When the last good discovery ended; of several in a region the oldest. An empty region_id stands for the list of regions. Absent until there was one.",
 );
 /// `aliyun_rds_import_exporter_http_request_duration_seconds`
 pub const HTTP_REQUEST_DURATION: Family = family(
@@ -240,7 +268,7 @@ pub const TASKS: Family = family(
 );
 
 /// All families, in the order of their names, which is also their order on the page.
-pub const FAMILIES: [Family; 27] = [
+pub const FAMILIES: [Family; 31] = [
     API_BUDGET,
     API_REQUEST_DURATION,
     API_REQUEST_FAILURES,
@@ -248,7 +276,11 @@ pub const FAMILIES: [Family; 27] = [
     API_THROTTLED,
     BUILD_INFO,
     CLOCK_SKEW,
+    CONFIG_RELOAD_SUCCESS,
+    CONFIG_RELOAD_SUCCESSFUL,
     CREDENTIALS_EXPIRATION,
+    DISCOVERED_INSTANCES,
+    DISCOVERY_LAST_SUCCESS,
     HTTP_REQUEST_DURATION,
     HTTP_REQUESTS,
     INSTANCES,

@@ -34,6 +34,10 @@ pub struct Instruments {
     api_throttled: IntCounterVec,
     clock_skew: GaugeVec,
     credentials_expiration: GaugeVec,
+    config_reload_success: GaugeVec,
+    config_reload_successful: GaugeVec,
+    discovered_instances: GaugeVec,
+    discovery_last_success: GaugeVec,
     http_request_duration: HistogramVec,
     http_requests: IntCounterVec,
     schedule_delay: HistogramVec,
@@ -68,6 +72,10 @@ impl Instruments {
             api_throttled: counter(&registry, catalog::API_THROTTLED)?,
             clock_skew: gauge(&registry, catalog::CLOCK_SKEW)?,
             credentials_expiration: gauge(&registry, catalog::CREDENTIALS_EXPIRATION)?,
+            config_reload_success: gauge(&registry, catalog::CONFIG_RELOAD_SUCCESS)?,
+            config_reload_successful: gauge(&registry, catalog::CONFIG_RELOAD_SUCCESSFUL)?,
+            discovered_instances: gauge(&registry, catalog::DISCOVERED_INSTANCES)?,
+            discovery_last_success: gauge(&registry, catalog::DISCOVERY_LAST_SUCCESS)?,
             http_request_duration: histogram(
                 &registry,
                 catalog::HTTP_REQUEST_DURATION,
@@ -98,8 +106,7 @@ impl Instruments {
     /// Makes the counters of an account and region exist at 0, so that their first increase shows.
     pub fn announce(&self, scope: Scope<'_>, rate: f64) {
         let Scope { account, region_id } = scope;
-        self.announce_action(scope, LIST_IMPORTS);
-        self.api_throttled.with_label_values(&[account]);
+        self.announce_calls(scope, LIST_IMPORTS, rate);
         self.walks.with_label_values(&[account, region_id]);
         for reason in ["count", "duplicate", "page_number", "total_changed"] {
             self.walk_restarts.with_label_values(&[account, reason, region_id]);
@@ -107,12 +114,52 @@ impl Instruments {
         for field in ["ImportDataStatus", "ImportDataType", "IncrementalImportingTime"] {
             self.unknown_values.with_label_values(&[field]);
         }
-        self.budget(account, rate);
+    }
+
+    /// Makes the counters of an operation's calls exist at 0, for an account and region.
+    pub fn announce_calls(&self, scope: Scope<'_>, action: &str, rate: f64) {
+        self.announce_action(scope, action);
+        self.api_throttled.with_label_values(&[scope.account]);
+        self.budget(scope.account, rate);
     }
 
     /// Makes the counter of an action's requests exist at 0.
     pub fn announce_action(&self, scope: Scope<'_>, action: &str) {
         self.api_requests.with_label_values(&[scope.account, action, scope.region_id]);
+    }
+
+    /// What the searches of an account found in a region, and when the oldest answer was given.
+    pub fn discovered(&self, scope: Scope<'_>, instances: usize, since: DateTime<Utc>) {
+        let labels = [scope.account, scope.region_id];
+        // The search for the regions finds no instance.
+        if !scope.region_id.is_empty() {
+            self.discovered_instances.with_label_values(&labels).set(instances as f64);
+        }
+        let since = since.timestamp_millis() as f64 / 1e3;
+        self.discovery_last_success.with_label_values(&labels).set(since);
+    }
+
+    /// Nothing is searched any more for an account in a region.
+    pub fn forget_discovered(&self, scope: Scope<'_>) {
+        let labels = [scope.account, scope.region_id];
+        // They may never have been there.
+        let _ = self.discovered_instances.remove_label_values(&labels);
+        let _ = self.discovery_last_success.remove_label_values(&labels);
+    }
+
+    /// An account is no more. Its counters stay, as the past does.
+    pub fn forget_account(&self, account: &str) {
+        let _ = self.api_budget.remove_label_values(&[account]);
+    }
+
+    /// The configuration was loaded, at `now` if that succeeded.
+    pub fn reloaded(&self, success: Option<DateTime<Utc>>) {
+        let flag = if success.is_some() { 1.0 } else { 0.0 };
+        self.config_reload_successful.with_label_values::<&str>(&[]).set(flag);
+        if let Some(now) = success {
+            let now = now.timestamp_millis() as f64 / 1e3;
+            self.config_reload_success.with_label_values::<&str>(&[]).set(now);
+        }
     }
 
     /// An API request was sent; `failure` is the code of its error, if it failed.

@@ -1,58 +1,97 @@
-//! The polls of one account: starts them when they are due, within budget and concurrency, and
-//! backs off as one when the account's keys or clock fail.
+//! The polls and searches of one account: starts them when they are due, within budget and
+//! concurrency, and backs off as one when the account's keys or clock fail.
 
 use std::pin::Pin;
+use std::sync::Arc;
 use std::time::Duration;
 
-use tokio::sync::watch;
+use tokio::sync::{mpsc, watch};
 use tokio::task::{JoinError, JoinSet};
 use tokio_util::sync::CancellationToken;
 
-use crate::api::Error;
 use crate::api::error::Scope as Concerns;
-use crate::domain::{InstanceKey, LIST_IMPORTS};
+use crate::api::{Client, Error};
+use crate::config::Polling;
+use crate::config::cost::calls_per_day;
+use crate::domain::LIST_IMPORTS;
 use crate::poll::backoff::account_pause;
 use crate::poll::caller::{Caller, Token};
+use crate::poll::fleet::{Fleet, Outing, Turnover};
 use crate::poll::instance::{InstancePoll, Outcome};
-use crate::poll::journal::{Journal, Summary};
-use crate::poll::schedule::{Index, Schedule, first_due};
+use crate::poll::report::Report;
+use crate::poll::schedule::Index;
+use crate::poll::search::Searched;
+use crate::poll::searches::{Change, Searches};
+use crate::poll::targets::{Assignment, Listing, Search};
+use crate::readiness::{Awaited, AwaitedShare};
 use crate::store::Store;
 
-/// What the journal calls an instance that is polled without failure.
-const WELL: &str = "";
 /// Pause of an account that has nothing to do.
 const IDLE: Duration = Duration::from_secs(3_600);
 
-/// Polls the instances of one account.
+/// What an account is to do, and with what.
+#[derive(Debug)]
+pub(crate) struct Orders {
+    /// Calls the API for it.
+    pub(crate) caller: Caller,
+    /// How it polls.
+    pub(crate) polling: Arc<Polling>,
+    /// What it polls and searches.
+    pub(crate) assignment: Assignment,
+}
+
+/// Ways in and out of an account's polls.
+#[derive(Debug)]
+pub(crate) struct Ports {
+    /// What is to be done; nothing once the account is no more. Dropped when all is over, and
+    /// nothing more will be published.
+    pub(crate) orders: watch::Receiver<Option<Arc<Orders>>>,
+    /// What its searches found.
+    pub(crate) found: mpsc::UnboundedSender<Searched>,
+    /// What is still to be attempted for the first time.
+    pub(crate) awaited: AwaitedShare,
+}
+
+/// Polls the instances of one account, and searches for them.
+#[derive(Debug)]
 pub(crate) struct AccountPoll {
+    ports: Ports,
     caller: Caller,
     store: Store,
-    concurrency: usize,
-    /// `None` while the instance is being polled.
-    instances: Vec<Option<Box<InstancePoll>>>,
-    schedule: Schedule,
-    polls: JoinSet<Finished>,
+    polling: Arc<Polling>,
+    fleet: Fleet,
+    polls: JoinSet<Polled>,
+    searches: Searches,
+    searching: JoinSet<SearchEnd>,
     /// The right to start the next poll, once the budget gave it.
     token: Option<Token>,
     /// The wait for it. It goes on over the rounds of the loop, so that it keeps its turn.
-    acquiring: Option<Pin<Box<dyn Future<Output = Token> + Send>>>,
+    acquiring: Acquiring,
     backing_off: Option<BackingOff>,
-    journal: Journal,
-    /// How many instances no attempt has ended at.
-    unattempted: usize,
-    /// How many of them are still to be waited for before the exporter has something to say.
-    pending: watch::Sender<usize>,
+    report: Report,
 }
 
-struct Finished {
+/// A poll that ended.
+#[derive(Debug)]
+struct Polled {
     index: Index,
     instance: Box<InstancePoll>,
-    outcome: Outcome,
-    was_pending: bool,
+    /// `None` if it was stopped.
+    outcome: Option<Outcome>,
     failed_before: Option<String>,
+    client: Arc<Client>,
+}
+
+/// A search that ended.
+#[derive(Debug)]
+struct SearchEnd {
+    search: Search,
+    result: Result<Listing, Error>,
+    client: Arc<Client>,
 }
 
 /// The account's calls fail as one.
+#[derive(Debug)]
 struct BackingOff {
     error: Error,
     failures: u32,
@@ -60,43 +99,41 @@ struct BackingOff {
     until: Duration,
 }
 
+#[derive(Default)]
+struct Acquiring(Option<Pin<Box<dyn Future<Output = Token> + Send>>>);
+
+impl std::fmt::Debug for Acquiring {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_tuple("Acquiring").field(&self.0.is_some()).finish()
+    }
+}
+
 impl AccountPoll {
-    /// Polls of `instances`, the first ones spread over their interval from now on.
-    pub(crate) fn new(
-        caller: Caller,
-        store: Store,
-        concurrency: usize,
-        instances: Vec<InstancePoll>,
-        pending: watch::Sender<usize>,
-    ) -> Self {
-        let (now, count) = (caller.clock.monotonic(), instances.len());
-        let mut schedule = Schedule::default();
-        let mut announced = Vec::with_capacity(count);
-        for (index, mut instance) in instances.into_iter().enumerate() {
-            let due = now.saturating_add(first_due(index, count, instance.interval()));
-            caller.instruments.announce(instance.scope(), caller.budget.rate());
-            instance.announce(&caller, &store, due);
-            schedule.add(index, due, instance.patience());
-            announced.push(Some(Box::new(instance)));
-        }
-        pending.send_replace(count);
-        Self {
+    /// Polls as ordered; the first ones are spread over their interval from now on. Every instance
+    /// is published as pending.
+    pub(crate) fn new(ports: Ports, orders: &Orders, store: Store) -> Self {
+        let (caller, polling) = (orders.caller.clone(), Arc::clone(&orders.polling));
+        let account = Arc::clone(&caller.account);
+        let mut account = Self {
+            ports,
+            fleet: Fleet::new(store.clone(), Arc::clone(&polling)),
             caller,
             store,
-            concurrency,
-            instances: announced,
-            schedule,
+            polling,
             polls: JoinSet::new(),
+            searches: Searches::default(),
+            searching: JoinSet::new(),
             token: None,
-            acquiring: None,
+            acquiring: Acquiring::default(),
             backing_off: None,
-            journal: Journal::default(),
-            unattempted: count,
-            pending,
-        }
+            report: Report::new(account),
+        };
+        account.take_over(orders);
+        account
     }
 
-    /// Polls until told to stop; polls under way are dropped then.
+    /// Polls until told to stop, or until the account is no more; what is under way is dropped
+    /// then. Instances of an account that is no more are withdrawn.
     ///
     /// # Errors
     ///
@@ -105,98 +142,209 @@ impl AccountPoll {
         let clock = self.caller.clock.clone();
         loop {
             let now = clock.monotonic();
-            self.schedule.has_due(now);
-            self.log_summaries(now);
+            self.fleet.has_due(now);
+            self.report.summaries(now);
             self.fail_what_is_due(now);
-            self.start_what_is_due(now);
+            self.start_searches(now);
+            self.start_a_poll(now);
             let wake_at = self.wake_at(now);
             // A wait that holds its turn must go on, or it would keep the polls under way waiting.
-            let acquires = self.acquiring.is_some() || self.wants_token(now);
+            let acquires = self.acquiring.0.is_some() || self.wants_token(now);
             tokio::select! {
                 () = stop.cancelled() => break,
-                Some(finished) = self.polls.join_next() => self.finish(finished?),
-                token = acquire(&mut self.acquiring, &self.caller), if acquires => {
+                orders = next(&mut self.ports.orders) => match orders {
+                    Some(orders) => {
+                        let turnover = self.take_over(&orders);
+                        self.report.turnover(turnover, self.fleet.size());
+                    }
+                    None => {
+                        self.shut_down().await;
+                        self.fleet.dissolve();
+                        return Ok(());
+                    }
+                },
+                Some(polled) = self.polls.join_next() => self.end_poll(polled?),
+                Some(ended) = self.searching.join_next() => self.end_search(ended?),
+                token = self.acquiring.token(&self.caller), if acquires => {
                     self.token = Some(token);
                 }
                 () = clock.sleep_until(wake_at) => {}
             }
         }
-        self.polls.shutdown().await;
+        self.shut_down().await;
         Ok(())
+    }
+
+    async fn shut_down(&mut self) {
+        self.polls.shutdown().await;
+        self.searching.shutdown().await;
+    }
+
+    /// Does from now on what `orders` say, and tells what that changes.
+    fn take_over(&mut self, orders: &Orders) -> Turnover {
+        let now = self.caller.clock.monotonic();
+        if !Arc::ptr_eq(&self.caller.client, &orders.caller.client) {
+            self.change_caller(&orders.caller, now);
+        }
+        self.polling = Arc::clone(&orders.polling);
+        let Assignment { targets, searches } = &orders.assignment;
+        for search in searches.keys() {
+            let scope = search.scope(&self.caller.account);
+            self.caller.instruments.announce_calls(
+                scope,
+                search.action(),
+                self.caller.budget.rate(),
+            );
+        }
+        self.searches.take_over(searches, now);
+        let turnover = self.fleet.take_over(targets, &orders.polling, &self.caller);
+        let wanted = calls_per_day(targets.iter().map(|target| &**target), &self.polling);
+        self.report.budget(wanted.all_idle / 86_400.0, self.caller.budget.configured());
+        self.tell_awaited();
+        turnover
+    }
+
+    /// Calls with other keys, another budget or other endpoints from now on: whatever failed may
+    /// succeed with them, and there may be other instances.
+    fn change_caller(&mut self, caller: &Caller, now: Duration) {
+        let same_budget = Arc::ptr_eq(&self.caller.budget, &caller.budget);
+        self.caller = caller.clone();
+        if !same_budget {
+            (self.token, self.acquiring) = (None, Acquiring::default());
+            self.backing_off = None;
+            self.fleet.hasten_failing(now);
+            self.searches.hasten(now);
+        }
     }
 
     fn is_free(&mut self, now: Duration) -> bool {
         match &self.backing_off {
-            // One call at a time, to see whether the account is well again.
-            Some(backing_off) => self.polls.is_empty() && now >= backing_off.until,
-            None => self.polls.len() < self.concurrency && self.schedule.has_due(now),
+            Some(backing_off) => self.may_probe(backing_off, now) && self.fleet.size() > 0,
+            None => self.polls.len() < self.polling.concurrency && self.fleet.has_due(now),
         }
+    }
+
+    /// One call at a time, to see whether the account is well again.
+    fn may_probe(&self, backing_off: &BackingOff, now: Duration) -> bool {
+        self.polls.is_empty() && self.searching.is_empty() && now >= backing_off.until
     }
 
     fn wants_token(&mut self, now: Duration) -> bool {
         self.token.is_none() && self.is_free(now)
     }
 
-    fn start_what_is_due(&mut self, now: Duration) {
+    fn start_a_poll(&mut self, now: Duration) {
         if self.token.is_none() || !self.is_free(now) {
             return;
         }
         let next = match self.backing_off {
-            Some(_) => self.schedule.take_first(now),
-            None => self.schedule.take_due(now),
+            Some(_) => self.fleet.begin_first(now),
+            None => self.fleet.begin_due(now),
         };
-        let Some((index, due)) = next else { return };
-        let Some(mut instance) = self.instances[index].take() else { return };
+        let Some(Outing { index, mut instance, due, stop }) = next else { return };
         let Some(token) = self.token.take() else { return };
         self.caller.instruments.schedule_delay(now.saturating_sub(due));
         let failed_before = instance.failing_with().map(str::to_owned);
         let (caller, store) = (self.caller.clone(), self.store.clone());
         self.polls.spawn(async move {
-            let was_pending = instance.is_pending();
-            let outcome = instance.poll(&caller, &store, token).await;
-            Finished { index, instance, outcome, was_pending, failed_before }
+            // A poll that is dropped leaves the instance as its last complete step left it.
+            let outcome = tokio::select! {
+                outcome = instance.poll(&caller, &store, token) => Some(outcome),
+                () = stop.cancelled() => None,
+            };
+            Polled { index, instance, outcome, failed_before, client: caller.client }
+        });
+    }
+
+    /// Searches take the right to call by themselves. An account that backs off tries with an
+    /// instance, if it has one.
+    fn start_searches(&mut self, now: Duration) {
+        if let Some(backing_off) = &self.backing_off {
+            if self.fleet.size() == 0
+                && self.may_probe(backing_off, now)
+                && let Some((search, deadline)) = self.searches.begin_first(now)
+            {
+                self.start_search(search, deadline);
+            }
+            return;
+        }
+        while let Some((search, deadline)) = self.searches.begin_due(now) {
+            self.start_search(search, deadline);
+        }
+    }
+
+    fn start_search(&mut self, search: Search, deadline: Duration) {
+        let caller = self.caller.for_searches();
+        self.searching.spawn(async move {
+            let result = search.run(&caller, deadline).await;
+            SearchEnd { search, result, client: caller.client }
         });
     }
 
     /// While the account backs off, what is due fails without a call.
     fn fail_what_is_due(&mut self, now: Duration) {
         let Some(backing_off) = &self.backing_off else { return };
-        while let Some((index, _)) = self.schedule.take_due(now) {
-            let Some(instance) = &mut self.instances[index] else { continue };
-            self.unattempted -= usize::from(instance.is_pending());
-            let error = backing_off.error.clone();
-            let outcome = instance.fail(&self.caller, &self.store, now, error);
-            self.schedule.add(index, outcome.next_due, instance.patience());
-        }
+        self.fleet.fail_due(now, &backing_off.error, &self.caller);
     }
 
-    fn finish(&mut self, finished: Finished) {
-        let Finished { index, instance, outcome, was_pending, failed_before } = finished;
+    fn end_poll(&mut self, polled: Polled) {
+        let Polled { index, instance, outcome, failed_before, client } = polled;
         let now = self.caller.clock.monotonic();
-        let Outcome { walk_failure, later_failure, next_due } = outcome;
+        let Some(outcome) = outcome else {
+            self.fleet.end(index, instance, false, now, &self.caller);
+            return;
+        };
+        let Outcome { walk_failure, later_failure, mut next_due } = outcome;
         let failure = walk_failure.as_ref().or(later_failure.as_ref());
-        match failure.filter(|error| error.kind().scope() == Concerns::Account) {
-            Some(error) => self.back_off(now, error),
+        let of_account = failure.filter(|error| error.kind().scope() == Concerns::Account);
+        let is_current = Arc::ptr_eq(&client, &self.caller.client);
+        match of_account {
+            Some(error) if is_current => self.back_off(now, error, LIST_IMPORTS),
+            // Keys that are used no more failed: it has its turn with the new ones.
+            Some(_) => next_due = now,
             None => {
-                // An API error of another kind shows too that keys and clock are accepted.
-                let accepted = failure.is_none_or(|error| error.request_id().is_some());
-                self.probed(now, accepted);
-                self.log_outcome(
-                    instance.key(),
-                    walk_failure.as_ref(),
-                    failed_before.as_deref(),
-                    now,
-                );
+                if is_current {
+                    self.probed(now, failure);
+                }
+                let (failure, before) = (walk_failure.as_ref(), failed_before.as_deref());
+                self.report.poll(instance.key(), failure, before, now);
             }
         }
-        self.unattempted -= usize::from(was_pending);
-        self.schedule.add(index, next_due, instance.patience());
-        self.instances[index] = Some(instance);
-        self.tell_pending();
+        self.fleet.end(index, instance, true, next_due, &self.caller);
+        self.tell_awaited();
     }
 
-    /// A poll ended without an error of the account's: if it backs off, this was a try.
-    fn probed(&mut self, now: Duration, accepted: bool) {
+    fn end_search(&mut self, ended: SearchEnd) {
+        let SearchEnd { search, result, client } = ended;
+        let now = self.caller.clock.monotonic();
+        if !Arc::ptr_eq(&client, &self.caller.client) {
+            // Other keys or endpoints may see other instances.
+            self.searches.discard(&search, now);
+            return;
+        }
+        let failure = result.as_ref().err();
+        let Some(change) = self.searches.end(&search, failure, now) else { return };
+        match failure.filter(|error| error.kind().scope() == Concerns::Account) {
+            Some(error) => self.back_off(now, error, search.action()),
+            None => {
+                self.probed(now, failure);
+                if change == Change::News {
+                    self.report.search(&search, failure, now);
+                }
+            }
+        }
+        if let Ok(listing) = result {
+            let account = Arc::clone(&self.caller.account);
+            // Nobody takes it only when the whole process ends.
+            let _ = self.ports.found.send(Searched { account, search, listing });
+        }
+        self.tell_awaited();
+    }
+
+    /// A poll or search ended without an error of the account's: if it backs off, this was a try.
+    fn probed(&mut self, now: Duration, failure: Option<&Error>) {
+        // An API error of another kind shows too that keys and clock are accepted.
+        let accepted = failure.is_none_or(|error| error.request_id().is_some());
         match &mut self.backing_off {
             Some(_) if accepted => self.recover(now),
             Some(backing_off) => {
@@ -206,9 +354,12 @@ impl AccountPoll {
         }
     }
 
-    fn back_off(&mut self, now: Duration, error: &Error) {
+    fn back_off(&mut self, now: Duration, error: &Error, action: &str) {
+        // Each of the searches under way would call with the same keys.
+        self.searching = JoinSet::new();
+        self.searches.discard_all(now);
         let before = self.backing_off.as_ref();
-        // Polls that were under way together fail together: that is one failure.
+        // Calls that were under way together fail together: that is one failure.
         if before.is_some_and(|backing_off| now < backing_off.until) {
             return;
         }
@@ -216,16 +367,7 @@ impl AccountPoll {
         let changed = before.is_none_or(|backing_off| backing_off.error.code() != error.code());
         let pause = account_pause(failures);
         if changed {
-            tracing::error!(
-                account = %self.caller.account,
-                action = LIST_IMPORTS,
-                code = %error.code(),
-                request_id = error.request_id(),
-                error = error.message(),
-                hint = error.kind().hint(),
-                instances = self.instances.len(),
-                "the account cannot call the API: all its instances wait, one call at a time tries again"
-            );
+            self.report.backs_off(error, action, self.fleet.size());
         }
         let until = now.saturating_add(pause);
         self.backing_off = Some(BackingOff { error: error.clone(), failures, until });
@@ -233,83 +375,46 @@ impl AccountPoll {
 
     fn recover(&mut self, now: Duration) {
         self.backing_off = None;
-        tracing::info!(account = %self.caller.account, "the account can call the API again");
-        let instances = &self.instances;
-        self.schedule.hasten(now, |index| {
-            instances[index].as_ref().is_some_and(|instance| instance.failing_with().is_some())
-        });
+        self.report.recovers();
+        self.fleet.hasten_failing(now);
     }
 
     /// An account that backs off counts as attempted: its instances would not be for long.
-    fn tell_pending(&self) {
-        let pending = if self.backing_off.is_some() { 0 } else { self.unattempted };
-        self.pending.send_if_modified(|current| std::mem::replace(current, pending) != pending);
+    fn tell_awaited(&mut self) {
+        let awaited = match self.backing_off {
+            Some(_) => Awaited::NOTHING,
+            None => {
+                Awaited { instances: self.fleet.unattempted(), searches: self.searches.awaited() }
+            }
+        };
+        self.ports.awaited.set(awaited);
     }
 
     fn wake_at(&self, now: Duration) -> Duration {
-        let probe = self.backing_off.as_ref().map(|backing_off| backing_off.until);
-        let probe = probe.filter(|until| *until > now);
-        let times = [self.schedule.next_due(), self.journal.next_summary(), probe];
+        let (probe, search) = match &self.backing_off {
+            Some(backing_off) => (Some(backing_off.until).filter(|until| *until > now), None),
+            None => (None, self.searches.next_due()),
+        };
+        let times = [self.fleet.next_due(), search, self.report.next_summary(), probe];
         times.into_iter().flatten().min().unwrap_or(now.saturating_add(IDLE))
-    }
-
-    /// A line on change only: when an instance fails in another way than before, or no more.
-    fn log_outcome(
-        &mut self,
-        key: &InstanceKey,
-        failure: Option<&Error>,
-        failed_before: Option<&str>,
-        now: Duration,
-    ) {
-        let code = failure.map(|error| error.code().to_string());
-        if code.as_deref() == failed_before
-            || !self.journal.enters(code.as_deref().unwrap_or(WELL), now)
-        {
-            return;
-        }
-        let InstanceKey { account, region_id, db_instance_id } = key;
-        match failure {
-            Some(error) => tracing::warn!(
-                %account,
-                %region_id,
-                %db_instance_id,
-                action = LIST_IMPORTS,
-                code,
-                request_id = error.request_id(),
-                error = error.message(),
-                hint = error.kind().hint(),
-                "polling the instance fails; its last known tasks stay until stale_after"
-            ),
-            None => tracing::info!(
-                %account, %region_id, %db_instance_id, "polling the instance succeeds again"
-            ),
-        }
-    }
-
-    fn log_summaries(&mut self, now: Duration) {
-        let account = &self.caller.account;
-        for Summary { state, instances } in self.journal.summaries(now) {
-            if state == WELL {
-                tracing::info!(%account, instances, "polling further instances succeeds again");
-            } else {
-                tracing::warn!(
-                    %account, code = state, instances, "polling further instances fails alike"
-                );
-            }
-        }
     }
 }
 
-/// Waits for the right to make a call. May be dropped and called again without losing its turn.
-async fn acquire(
-    acquiring: &mut Option<Pin<Box<dyn Future<Output = Token> + Send>>>,
-    caller: &Caller,
-) -> Token {
-    let waiting = acquiring.get_or_insert_with(|| {
-        let caller = caller.clone();
-        Box::pin(async move { caller.token().await })
-    });
-    let token = waiting.await;
-    *acquiring = None;
-    token
+/// The next orders; none if the account is no more.
+async fn next(orders: &mut watch::Receiver<Option<Arc<Orders>>>) -> Option<Arc<Orders>> {
+    orders.changed().await.ok()?;
+    orders.borrow_and_update().clone()
+}
+
+impl Acquiring {
+    /// Waits for the right to make a call. May be dropped and called again without losing its turn.
+    async fn token(&mut self, caller: &Caller) -> Token {
+        let waiting = self.0.get_or_insert_with(|| {
+            let caller = caller.clone();
+            Box::pin(async move { caller.token().await })
+        });
+        let token = waiting.await;
+        self.0 = None;
+        token
+    }
 }

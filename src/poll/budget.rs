@@ -18,18 +18,42 @@ pub(crate) struct Budget {
     bucket: Mutex<Bucket>,
     /// Held by the one call that waits for the next token; the others queue here in order.
     turn: tokio::sync::Mutex<()>,
+    /// Held by the one search that waits in that queue; the other searches queue here.
+    searches: tokio::sync::Mutex<()>,
     clock: Clock,
+}
+
+/// Where a call waits for its token.
+///
+/// Searches can be many at once, one for each region. Only one of them stands among the polls at a
+/// time: so they take no more than every other token while polls want them too, all of them when
+/// no poll does, and are never passed over.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Queue {
+    /// Among the polls.
+    Polls,
+    /// Behind the other searches, and then among the polls.
+    Searches,
 }
 
 impl Budget {
     /// A budget of `requests_per_second`.
     pub(crate) fn new(requests_per_second: f64, clock: Clock) -> Self {
         let bucket = Mutex::new(Bucket::new(requests_per_second, clock.monotonic()));
-        Self { bucket, turn: tokio::sync::Mutex::default(), clock }
+        Self {
+            bucket,
+            turn: tokio::sync::Mutex::default(),
+            searches: tokio::sync::Mutex::default(),
+            clock,
+        }
     }
 
     /// Waits for a token and takes it.
-    pub(crate) async fn acquire(&self) {
+    pub(crate) async fn acquire(&self, queue: Queue) {
+        let _first = match queue {
+            Queue::Polls => None,
+            Queue::Searches => Some(self.searches.lock().await),
+        };
         let _turn = self.turn.lock().await;
         loop {
             let taken = self.bucket().take(self.clock.monotonic());
@@ -44,6 +68,11 @@ impl Budget {
     /// the rate fell from the configured one.
     pub(crate) fn throttled(&self, sent: Duration, hint: Option<Duration>) -> bool {
         self.bucket().throttled(sent, self.clock.monotonic(), hint)
+    }
+
+    /// The rate while nothing throttles, in calls per second.
+    pub(crate) fn configured(&self) -> f64 {
+        self.bucket().configured
     }
 
     /// The rate now in force, in calls per second.
@@ -208,12 +237,12 @@ mod tests {
     async fn waiting_calls_are_served_in_the_order_they_came() {
         let hands = crate::clock::ManualClock::new(chrono::DateTime::UNIX_EPOCH);
         let budget = std::sync::Arc::new(Budget::new(1.0, hands.clock()));
-        budget.acquire().await;
+        budget.acquire(Queue::Polls).await;
         let (sender, mut served) = tokio::sync::mpsc::unbounded_channel();
         for n in 0..3 {
             let (budget, sender) = (std::sync::Arc::clone(&budget), sender.clone());
             tokio::spawn(async move {
-                budget.acquire().await;
+                budget.acquire(Queue::Polls).await;
                 sender.send(n).unwrap();
             });
             tokio::task::yield_now().await;
@@ -223,6 +252,36 @@ mod tests {
             hands.advance(s(1.1));
             assert_eq!(served.recv().await, Some(n));
         }
+    }
+
+    #[tokio::test]
+    async fn many_searches_take_every_other_token_and_no_more() {
+        let hands = crate::clock::ManualClock::new(chrono::DateTime::UNIX_EPOCH);
+        let budget = std::sync::Arc::new(Budget::new(1.0, hands.clock()));
+        budget.acquire(Queue::Polls).await;
+        let (sender, mut served) = tokio::sync::mpsc::unbounded_channel();
+        let queues = [Queue::Searches; 5].into_iter().chain([Queue::Polls; 5]);
+        for queue in queues {
+            let (budget, sender) = (std::sync::Arc::clone(&budget), sender.clone());
+            tokio::spawn(async move {
+                budget.acquire(queue).await;
+                sender.send(queue).unwrap();
+            });
+            tokio::task::yield_now().await;
+        }
+        let mut order = Vec::new();
+        for _ in 0..10 {
+            hands.advance(s(1.1));
+            order.push(served.recv().await.unwrap());
+            // The next search takes its place in the queue.
+            tokio::task::yield_now().await;
+        }
+        // The polls came all at once, behind the first search.
+        let polls = |range: std::ops::Range<usize>| {
+            order[range].iter().filter(|queue| **queue == Queue::Polls).count()
+        };
+        assert_eq!(order[0], Queue::Searches);
+        assert_eq!((polls(1..6), polls(6..10)), (5, 0), "{order:?}");
     }
 
     proptest! {

@@ -4,11 +4,11 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use crate::api::error::Retry;
-use crate::api::{Client, Error, Kind, ListImports, Page};
+use crate::api::{Client, Error, Kind};
 use crate::clock::Clock;
 use crate::instruments::Instruments;
 use crate::poll::backoff::{MAX_ATTEMPTS, call_pause};
-use crate::poll::budget::Budget;
+use crate::poll::budget::{Budget, Queue};
 
 /// Calls the API for one account, within its budget. Cheap to clone.
 #[derive(Clone, Debug)]
@@ -16,6 +16,8 @@ pub(crate) struct Caller {
     pub(crate) account: Arc<str>,
     pub(crate) client: Arc<Client>,
     pub(crate) budget: Arc<Budget>,
+    /// Where it waits for the right to make a call.
+    pub(crate) queue: Queue,
     pub(crate) clock: Clock,
     pub(crate) instruments: Instruments,
 }
@@ -25,26 +27,30 @@ pub(crate) struct Caller {
 pub(crate) struct Token;
 
 impl Caller {
+    /// The same caller, for searches.
+    pub(crate) fn for_searches(&self) -> Self {
+        Self { queue: Queue::Searches, ..self.clone() }
+    }
+
     /// Waits for the right to make a call.
     pub(crate) async fn token(&self) -> Token {
-        self.budget.acquire().await;
+        self.budget.acquire(self.queue).await;
         self.instruments.budget(&self.account, self.budget.rate());
         Token
     }
 
-    /// Asks for a page of tasks, and again where that may help, until `deadline`: by then the next
-    /// poll would ask anyway. `token` serves the first attempt.
+    /// Makes the call `ask`, and again where that may help, until `deadline`: by then the next poll
+    /// would ask anyway. `token` serves the first attempt.
     ///
     /// # Errors
     ///
     /// The last attempt's.
-    pub(crate) async fn list_imports(
+    pub(crate) async fn persist<T, A: Future<Output = Result<T, Error>>>(
         &self,
-        region_id: &str,
-        request: &ListImports<'_>,
         deadline: Duration,
         mut token: Option<Token>,
-    ) -> Result<Page, Error> {
+        ask: impl Fn() -> A,
+    ) -> Result<T, Error> {
         let mut signed_anew = false;
         let mut attempt = 1;
         loop {
@@ -52,8 +58,8 @@ impl Caller {
                 self.token().await;
             }
             let sent = self.clock.monotonic();
-            let error = match self.client.list_imports(region_id, request).await {
-                Ok(page) => return Ok(page),
+            let error = match ask().await {
+                Ok(answer) => return Ok(answer),
                 Err(error) => error,
             };
             if error.kind() == Kind::Throttled {

@@ -26,7 +26,7 @@ const MAX_RESTARTS_AFTER_UNION: u32 = 1;
 /// An instance and the state of its polls.
 #[derive(Debug)]
 pub(crate) struct InstancePoll {
-    target: config::Instance,
+    target: Arc<config::Instance>,
     polling: Arc<config::Polling>,
     roster: Roster,
     snapshot: InstanceSnapshot,
@@ -56,7 +56,7 @@ pub(crate) struct Outcome {
 
 impl InstancePoll {
     /// An instance that was not polled yet.
-    pub(crate) fn new(target: config::Instance, polling: Arc<config::Polling>) -> Self {
+    pub(crate) fn new(target: Arc<config::Instance>, polling: Arc<config::Polling>) -> Self {
         let key = InstanceKey {
             account: Arc::clone(&target.account),
             region_id: Arc::clone(&target.region),
@@ -75,6 +75,29 @@ impl InstancePoll {
         }
     }
 
+    /// The settings that it is polled with.
+    pub(crate) fn target(&self) -> &Arc<config::Instance> {
+        &self.target
+    }
+
+    /// Takes over other settings for the same instance. Says whether what is published of it
+    /// changed.
+    pub(crate) fn retarget(
+        &mut self,
+        target: &Arc<config::Instance>,
+        polling: &Arc<config::Polling>,
+    ) -> bool {
+        if self.polling.deep_lookback != polling.deep_lookback {
+            self.deep = DeepSchedule::default();
+        }
+        let mut changed = self.snapshot.describe(target.engine, &target.name);
+        changed |= self.snapshot.stale_after != polling.stale_after;
+        self.snapshot.stale_after = polling.stale_after;
+        self.target = Arc::clone(target);
+        self.polling = Arc::clone(polling);
+        changed
+    }
+
     /// Which instance it is.
     pub(crate) fn key(&self) -> &InstanceKey {
         self.snapshot.key()
@@ -85,19 +108,14 @@ impl InstancePoll {
         Scope { account: &self.target.account, region_id: &self.target.region }
     }
 
-    /// Whether no attempt at it has ended yet.
-    pub(crate) fn is_pending(&self) -> bool {
-        self.snapshot.up.is_none()
-    }
-
     /// The code that its walks fail with, if they do.
     pub(crate) fn failing_with(&self) -> Option<&str> {
         self.failing_with.as_deref()
     }
 
-    /// Time between polls while nothing is known to be idle or refused.
+    /// Time until the next poll after one that succeeds, as things are.
     pub(crate) fn interval(&self) -> Duration {
-        self.target.interval
+        self.period(false)
     }
 
     /// How long it may be passed over when it is due: not at all if it is active, or if nothing is
@@ -162,8 +180,8 @@ impl InstancePoll {
             match visit.next(now) {
                 Next::Ask(question) => {
                     let request = question.request(&target.id, target.engine);
-                    let answer =
-                        caller.list_imports(&target.region, &request, deadline, token.take()).await;
+                    let ask = || caller.client.list_imports(&target.region, &request);
+                    let answer = caller.persist(deadline, token.take(), ask).await;
                     visit.answer(answer, caller.clock.monotonic());
                 }
                 Next::Publish(report) => {

@@ -19,13 +19,13 @@ struct Gathering {
     more: u32,
 }
 
-/// Instances that came to be in the same state after the one that had its line.
+/// Instances, or searches, that came to be in the same state after the one that had its line.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) struct Summary {
     /// What they have in common.
     pub(crate) state: String,
     /// How many they are.
-    pub(crate) instances: u32,
+    pub(crate) count: u32,
 }
 
 impl Journal {
@@ -50,7 +50,7 @@ impl Journal {
     pub(crate) fn summaries(&mut self, now: Duration) -> Vec<Summary> {
         let ended = self.open.extract_if(.., |_, gathering| gathering.until <= now);
         let told = ended.filter(|(_, gathering)| gathering.more > 0);
-        told.map(|(state, gathering)| Summary { state, instances: gathering.more }).collect()
+        told.map(|(state, gathering)| Summary { state, count: gathering.more }).collect()
     }
 }
 
@@ -71,7 +71,7 @@ mod tests {
         }
         assert_eq!(journal.next_summary(), Some(s(60)));
         assert_eq!(journal.summaries(s(59)), []);
-        assert_eq!(journal.summaries(s(60)), [Summary { state: "timeout".into(), instances: 999 }]);
+        assert_eq!(journal.summaries(s(60)), [Summary { state: "timeout".into(), count: 999 }]);
         assert_eq!(journal.next_summary(), None);
     }
 

@@ -68,6 +68,14 @@ impl Schedule {
         })
     }
 
+    /// Takes an instance out, and tells when it would have been due.
+    pub(crate) fn remove(&mut self, index: Index) -> Option<Duration> {
+        let entry = self.entries.remove(&index)?;
+        self.waiting.remove(&(entry.due, index));
+        self.ready.remove(&(entry.rank(), index));
+        Some(entry.due)
+    }
+
     /// Makes everything that `filter` picks due at `now`.
     pub(crate) fn hasten(&mut self, now: Duration, mut filter: impl FnMut(Index) -> bool) {
         let picked: Vec<_> =
@@ -149,6 +157,20 @@ mod tests {
         assert_eq!(schedule.take_first(s(0)), Some((2, s(10))));
         assert_eq!(schedule.take_first(s(0)), Some((1, s(20))));
         assert_eq!(schedule.take_first(s(0)), None);
+    }
+
+    #[test]
+    fn an_instance_that_was_taken_out_is_never_due() {
+        let mut schedule = Schedule::default();
+        schedule.add(1, s(10), s(300));
+        schedule.add(2, s(20), NONE);
+        schedule.add(3, s(30), NONE);
+        assert!(schedule.has_due(s(10)));
+        assert_eq!(schedule.remove(1), Some(s(10)));
+        assert_eq!(schedule.remove(2), Some(s(20)));
+        assert_eq!(schedule.remove(2), None);
+        assert!(!schedule.has_due(s(20)));
+        assert_eq!(order(&mut schedule, s(30)), [3]);
     }
 
     #[test]

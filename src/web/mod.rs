@@ -24,6 +24,7 @@ mod tls;
 
 use std::io;
 use std::net::SocketAddr;
+use std::sync::Arc;
 use std::time::Duration;
 
 use socket2::SockRef;
@@ -31,9 +32,11 @@ use tokio::net::TcpListener;
 use tokio::sync::watch;
 
 use crate::clock::Clock;
+use crate::config::Config;
 use crate::instruments::Instruments;
 use crate::metrics::Exposition;
 use crate::readiness::Readiness;
+use crate::reload::Reload;
 
 pub use config::WebConfigError;
 pub use guard::Guard;
@@ -51,6 +54,10 @@ pub struct Site {
     pub clock: Clock,
     /// What `/-/ready` says.
     pub readiness: watch::Receiver<Readiness>,
+    /// The configuration in force.
+    pub config: watch::Receiver<Arc<Config>>,
+    /// Reads it again.
+    pub reload: Reload,
     /// Where the metrics are.
     pub telemetry_path: TelemetryPath,
     /// Who may see it.

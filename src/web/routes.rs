@@ -32,6 +32,8 @@ enum Endpoint {
     Landing,
     Healthy,
     Ready,
+    Config,
+    Reload,
 }
 
 impl Endpoint {
@@ -42,21 +44,26 @@ impl Endpoint {
             Self::Landing => "status",
             Self::Healthy => "healthy",
             Self::Ready => "ready",
+            Self::Config => "config",
+            Self::Reload => "reload",
         }
     }
 
     /// Methods it answers, as in the header `Allow`.
     fn allow(self) -> &'static str {
         match self {
-            Self::Metrics | Self::Landing | Self::Healthy | Self::Ready => "GET, HEAD",
+            Self::Metrics | Self::Landing | Self::Healthy | Self::Ready | Self::Config => {
+                "GET, HEAD"
+            }
+            Self::Reload => "POST, PUT",
         }
     }
 
     /// Whether its answer grows with the fleet.
     fn is_large(self) -> bool {
         match self {
-            Self::Metrics => true,
-            Self::Landing | Self::Healthy | Self::Ready => false,
+            Self::Metrics | Self::Config => true,
+            Self::Landing | Self::Healthy | Self::Ready | Self::Reload => false,
         }
     }
 
@@ -64,7 +71,8 @@ impl Endpoint {
     fn about(self) -> Option<&'static str> {
         match self {
             Self::Metrics => Some("metrics for Prometheus"),
-            Self::Landing => None,
+            Self::Landing | Self::Reload => None,
+            Self::Config => Some("configuration in force, without secrets"),
             Self::Healthy => Some("whether the process answers"),
             Self::Ready => Some("whether every instance was asked for its tasks, and if not, why"),
         }
@@ -86,6 +94,8 @@ impl Routes {
             ("/", Endpoint::Landing),
             ("/-/healthy", Endpoint::Healthy),
             ("/-/ready", Endpoint::Ready),
+            ("/-/reload", Endpoint::Reload),
+            ("/config", Endpoint::Config),
         ];
         // The first match counts: metrics at `/` take the place of the landing page.
         let mut table = vec![(site.telemetry_path.as_str().to_owned(), Endpoint::Metrics)];
@@ -189,6 +199,17 @@ impl Routes {
                     links.filter_map(|(path, endpoint)| Some((&**path, endpoint.about()?))),
                 )
             }
+            Endpoint::Config => {
+                let config = Arc::clone(&self.site.config.borrow());
+                response::text(StatusCode::OK, config.to_yaml().trim_end())
+            }
+            Endpoint::Reload => match self.site.reload.now().await {
+                Ok(()) => response::text(StatusCode::OK, "reloaded"),
+                Err(error) => {
+                    let text = format!("not reloaded: {error}");
+                    response::text(StatusCode::INTERNAL_SERVER_ERROR, &text)
+                }
+            },
             Endpoint::Healthy => response::text(StatusCode::OK, "healthy"),
             Endpoint::Ready => match &*self.site.readiness.borrow() {
                 Readiness::Ready => response::text(StatusCode::OK, "ready"),

@@ -61,7 +61,11 @@ fn version_tells_what_it_was_built_from() {
 fn bad_usage_exits_with_2_and_says_why() {
     for (arguments, reason) in [
         (&["--web.config.files=x"][..], "--web.config.files"),
-        (&["--shard=0"], "--shard"),
+        (&["--shard=first"], "--shard"),
+        (&["--total-shards=0"], "--total-shards 0 is not allowed"),
+        (&["--shard=3", "--total-shards=3"], "allowed: 0 to 2"),
+        (&["--shard=1"], "allowed: 0 to 0"),
+        (&["--total-shards=3"], "--shard is missing"),
         (&["polish"], "polish"),
         (&["check", "extra"], "extra"),
         (&["--log.level=loud"], "loud"),
@@ -77,10 +81,33 @@ fn bad_usage_exits_with_2_and_says_why() {
 }
 
 #[test]
+fn the_shard_may_come_from_the_host_name() {
+    let file = "tests/config/bad/unknown-keys.yaml";
+    for (host_name, reason) in [
+        // The shard is there, and so it is the configuration that is wrong.
+        ("exporter-2", "is an unknown key"),
+        ("exporter-3", "--shard is missing"),
+        ("laptop", "the host name \"laptop\" does not end in"),
+    ] {
+        let arguments = ["--total-shards=3", "--config.file", file];
+        let output = binary().args(arguments).env("HOSTNAME", host_name).output().unwrap();
+        assert_eq!(code(&output), 2, "{host_name}");
+        assert!(stderr(&output).contains(reason), "{host_name}: {}", stderr(&output));
+    }
+}
+
+#[test]
 fn check_shows_what_a_good_configuration_says() {
     let output = run(&["check", "--config.file", "tests/config/good/warnings.yaml"]);
     assert_eq!((code(&output), stderr(&output)), (0, ""));
     assert_golden("tests/golden/check-warnings.txt", stdout(&output));
+}
+
+#[test]
+fn check_shows_where_instances_are_looked_for_and_what_that_costs() {
+    let output = run(&["check", "--config.file", "tests/config/good/discovery.yaml"]);
+    assert_eq!((code(&output), stderr(&output)), (0, ""));
+    assert_golden("tests/golden/check-discovery.txt", stdout(&output));
 }
 
 #[test]

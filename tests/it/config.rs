@@ -3,11 +3,12 @@
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::time::Duration;
 
 use aliyun_rds_import_exporter::config::load::{LoadError, Loaded, from_file, from_str};
 use aliyun_rds_import_exporter::config::{
-    AccessKey, CredentialsSource, Environment, OVERRIDE_PREFIX, Polling, SecretSource,
+    AccessKey, CredentialsSource, Environment, OVERRIDE_PREFIX, Polling, Regions, SecretSource,
 };
 use proptest::prelude::*;
 
@@ -65,6 +66,23 @@ fn every_good_file_is_understood() {
         let text = format!("{:#?}\n{warnings}", loaded.config);
         assert_golden(file.with_extension("txt"), &text);
     }
+}
+
+#[test]
+fn every_good_file_is_shown_as_one_that_says_the_same() {
+    for file in corpus("good") {
+        let config = load(&file).unwrap().config;
+        let shown = config.to_yaml();
+        assert!(!shown.contains(CANARY), "{}: {shown}", file.display());
+        // Paths of files are shown as they are opened.
+        let again = load_text(&shown, &[]).unwrap_or_else(|error| panic!("{error}\n{shown}"));
+        assert_eq!(again.config.to_yaml(), shown, "{}", file.display());
+        let has_secret = shown.contains("<secret>");
+        assert!(has_secret || again.config == config, "{}: {shown}", file.display());
+    }
+    let example = root().join("config.example.yaml");
+    let shown = from_file(&example, &Environment::default()).unwrap().config.to_yaml();
+    assert_golden("tests/golden/config.yaml", &shown);
 }
 
 #[test]
@@ -197,6 +215,25 @@ fn variables_may_add_instances_after_those_of_the_file() {
 }
 
 #[test]
+fn variables_reach_the_items_of_a_list_in_a_list() {
+    let yaml = "discovery:\n- {regions: [cn-hangzhou, cn-beijing], tags: {Team: dba}}\n\
+                - {regions: [cn-shanghai]}\n";
+    let variables = [
+        ("DISCOVERY__0__REGIONS__1", "cn-shenzhen"),
+        ("DISCOVERY__0__REGIONS__2", "cn-qingdao"),
+        ("DISCOVERY__1__REFRESH_INTERVAL", "1h"),
+        ("DISCOVERY__2__REGIONS__0", "all"),
+    ];
+    let discovery = load_text(yaml, &variables).unwrap().config.discovery;
+
+    let named = ["cn-hangzhou", "cn-qingdao", "cn-shenzhen"].map(Arc::from);
+    assert_eq!(discovery[0].regions, Regions::Named(named.into()));
+    assert_eq!(discovery[0].tags["Team"], "dba");
+    assert_eq!(discovery[1].refresh_interval, Duration::from_secs(3_600));
+    assert_eq!(discovery[2].regions, Regions::All);
+}
+
+#[test]
 fn variables_that_lead_nowhere_are_named() {
     for (variable, error) in [
         (
@@ -205,8 +242,8 @@ fn variables_that_lead_nowhere_are_named() {
              idle_interval, lookback, deep_lookback, deep_interval, final_retention, page_size, \
              concurrency, request_timeout, stale_after",
         ),
-        ("DISCOVERY", "\"discovery\" is an unknown key; allowed: accounts, polling, instances"),
-        ("", "\"\" is an unknown key; allowed: accounts, polling, instances"),
+        ("RULES", "\"rules\" is an unknown key; allowed: accounts, polling, instances, discovery"),
+        ("", "\"\" is an unknown key; allowed: accounts, polling, instances, discovery"),
         ("POLLING__INTERVAL__X", "polling.interval has no keys of its own"),
         (
             "INSTANCES__0",
@@ -214,6 +251,17 @@ fn variables_that_lead_nowhere_are_named() {
              name, interval, idle_interval, lookback",
         ),
         ("INSTANCES__X__ID", "instances takes a number here"),
+        (
+            "DISCOVERY__0__REGIONS",
+            "discovery[0].regions is a list; name one of its items by number, from 0",
+        ),
+        ("DISCOVERY__0__REGIONS__ALL", "discovery[0].regions takes a number here"),
+        (
+            "DISCOVERY__0__REGIONS__2",
+            "there is no discovery[0].regions[2]; the next one is discovery[0].regions[0]",
+        ),
+        ("DISCOVERY__0__TAGS", "discovery[0].tags can be set in the file only"),
+        ("DISCOVERY__0__TAGS__TEAM", "discovery[0].tags can be set in the file only"),
         ("INSTANCES__2__ID", "there is no instances[2]; the next one is instances[1]"),
         (
             "INSTANCES__4000000000__ID",
@@ -363,6 +411,9 @@ fn yaml_like() -> impl Strategy<Value = String> {
         Just("accounts"),
         Just("polling"),
         Just("instances"),
+        Just("discovery"),
+        Just("regions"),
+        Just("tags"),
         Just("credentials"),
         Just("id"),
         Just("interval"),
@@ -406,7 +457,9 @@ fn yaml_like() -> impl Strategy<Value = String> {
 
 fn assert_answers(result: Result<Loaded, LoadError>) {
     match result {
-        Ok(loaded) => assert!(!loaded.config.instances.is_empty()),
+        Ok(Loaded { config, .. }) => {
+            assert!(!config.instances.is_empty() || !config.discovery.is_empty());
+        }
         Err(error) => assert!(!error.problems().is_empty()),
     }
 }

@@ -1,15 +1,23 @@
 //! The whole way from the simulated API to the page that Prometheus reads, over loopback.
 
+mod accounts;
 pub(crate) mod binary;
+mod cloud;
 mod counts;
+mod discovery;
 mod faults;
 pub(crate) mod prometheus;
+mod reload;
+mod shards;
 
-use std::sync::Arc;
+use std::ops::Deref;
+use std::path::Path;
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use aliyun_rds_import_exporter::app::{App, Serving};
 use aliyun_rds_import_exporter::clock::ManualClock;
+use aliyun_rds_import_exporter::config::load::from_str;
 use aliyun_rds_import_exporter::config::{
     AccessKey, Account, Config, CredentialsSource, Endpoints, Environment, Instance, Polling,
     SecretSource,
@@ -28,10 +36,25 @@ const PATIENCE: Duration = Duration::from_secs(300);
 
 /// A daemon that polls a simulated cloud; both live by a clock that the test moves.
 struct Pipeline {
-    hands: ManualClock,
+    daemon: Daemon,
     control: Control,
+}
+
+/// A daemon that lives by a clock that the test moves.
+struct Daemon {
+    hands: ManualClock,
     url: String,
+    /// What it reads when it is asked to reload.
+    file: Arc<Mutex<File>>,
     stop: CancellationToken,
+}
+
+/// A configuration to reload.
+enum File {
+    /// One that is all right.
+    Good(Box<Config>),
+    /// A text that is none.
+    Bad(&'static str),
 }
 
 impl Pipeline {
@@ -51,15 +74,58 @@ impl Pipeline {
 
     /// Starts a daemon that polls this simulator, and the simulator.
     async fn of(simulator: Simulator, config: &Config, hands: ManualClock) -> Self {
-        let stop = CancellationToken::new();
         let control = simulator.control();
-        tokio::spawn(simulator.serve(stop.clone()));
+        let daemon = Daemon::start(config, hands).await;
+        tokio::spawn(simulator.serve(daemon.stop.clone()));
+        Self { daemon, control }
+    }
+}
 
+impl Deref for Pipeline {
+    type Target = Daemon;
+
+    fn deref(&self) -> &Daemon {
+        &self.daemon
+    }
+}
+
+impl Daemon {
+    async fn start(config: &Config, hands: ManualClock) -> Self {
+        let file = Arc::new(Mutex::new(File::Good(Box::new(config.clone()))));
+        let read = {
+            let file = Arc::clone(&file);
+            move || match &*file.lock().unwrap() {
+                File::Good(config) => Ok(Config::clone(config)),
+                File::Bad(text) => {
+                    let loaded =
+                        from_str(text, "config.yaml", Path::new(""), &Environment::default());
+                    loaded.map(|loaded| loaded.config)
+                }
+            }
+        };
         let serving = Serving::openly(vec!["127.0.0.1:0".parse().unwrap()]);
         let app = App::bind(config, serving, &Environment::default(), hands.clock()).await.unwrap();
+        let app = app.reload_by(read);
         let url = format!("http://{}/metrics", app.local_addrs()[0]);
+        let stop = CancellationToken::new();
         tokio::spawn(app.run(stop.clone()));
-        Self { hands, control, url, stop }
+        Self { hands, url, file, stop }
+    }
+
+    /// Asks for a reload of `file`, and gives the answer's status and text.
+    async fn reload(&self, file: File) -> (u16, String) {
+        *self.file.lock().unwrap() = file;
+        self.ask("POST", "/-/reload").await
+    }
+
+    async fn reload_good(&self, config: Config) {
+        let answer = self.reload(File::Good(Box::new(config))).await;
+        assert_eq!(answer, (200, "reloaded\n".to_owned()));
+    }
+
+    async fn ask(&self, method: &str, path: &str) -> (u16, String) {
+        let base = self.url.strip_suffix("/metrics").unwrap();
+        ask(method, &format!("{base}{path}")).await.unwrap()
     }
 
     async fn page(&self) -> Page {
@@ -91,23 +157,29 @@ impl Pipeline {
     }
 }
 
-impl Drop for Pipeline {
+impl Drop for Daemon {
     fn drop(&mut self) {
         self.stop.cancel();
     }
 }
 
-/// The body that `url` answers. HTTP/1.0, so that it comes in one piece.
+/// The body that `url` answers.
 pub(crate) async fn get(url: &str) -> std::io::Result<String> {
+    ask("GET", url).await.map(|(_, body)| body)
+}
+
+/// The status and body that `url` answers. HTTP/1.0, so that it comes in one piece.
+async fn ask(method: &str, url: &str) -> std::io::Result<(u16, String)> {
     let rest = url.strip_prefix("http://").unwrap();
     let (host, path) = rest.split_once('/').unwrap_or((rest, ""));
     let mut stream = TcpStream::connect(host).await?;
-    let request = format!("GET /{path} HTTP/1.0\r\nHost: {host}\r\n\r\n");
+    let request = format!("{method} /{path} HTTP/1.0\r\nHost: {host}\r\n\r\n");
     stream.write_all(request.as_bytes()).await?;
     let mut answer = String::new();
     stream.read_to_string(&mut answer).await?;
+    let status = answer.split(' ').nth(1).and_then(|status| status.parse().ok());
     let body = answer.split_once("\r\n\r\n").map(|(_, body)| body.to_owned());
-    body.ok_or_else(|| std::io::Error::other("no answer"))
+    status.zip(body).ok_or_else(|| std::io::Error::other("no answer"))
 }
 
 fn is_up(page: &Page, instance: &str) -> Option<f64> {
@@ -151,5 +223,10 @@ fn config(simulator: &Simulator) -> Config {
         stale_after: Duration::from_secs(30 * 86_400),
         ..Polling::default()
     };
-    Config { accounts: accounts.collect(), instances: instances.collect(), polling }
+    Config {
+        accounts: accounts.collect(),
+        instances: instances.collect(),
+        polling,
+        ..Config::default()
+    }
 }

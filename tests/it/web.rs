@@ -25,6 +25,7 @@ use aliyun_rds_import_exporter::domain::{
 use aliyun_rds_import_exporter::instruments::Instruments;
 use aliyun_rds_import_exporter::metrics::Exposition;
 use aliyun_rds_import_exporter::readiness::Readiness;
+use aliyun_rds_import_exporter::reload::Reload;
 use aliyun_rds_import_exporter::store::{GoodWalk, InstanceSnapshot, PollState, Store};
 use aliyun_rds_import_exporter::web::{Bound, Guard, Limits, ListenAddress, Site};
 use chrono::DateTime;
@@ -130,6 +131,9 @@ fn site(
         instruments,
         clock: hands.clock(),
         readiness: readiness.subscribe(),
+        // Nobody answers those who ask for a reload.
+        reload: Reload::channel().0,
+        config: watch::Sender::new(Arc::default()).subscribe(),
         telemetry_path: telemetry_path.parse().unwrap(),
         guard: Guard::open(),
     };

@@ -8,7 +8,7 @@ use std::time::Duration;
 use aliyun_rds_import_exporter::app::{App, Serving};
 use aliyun_rds_import_exporter::clock::ManualClock;
 use aliyun_rds_import_exporter::config::{
-    Account, Config, CredentialsSource, Endpoints, Environment, Instance, Polling, Signature,
+    Account, Config, CredentialsSource, Endpoints, Environment, Instance, Signature,
 };
 use aliyun_rds_import_exporter::domain::Engine;
 use aliyun_rds_import_exporter::secret::Secret;
@@ -60,7 +60,7 @@ impl Daemon {
                 (name.into(), account)
             })
             .collect();
-        let config = Config { accounts, instances, polling: Polling::default() };
+        let config = Config { accounts, instances, ..Config::default() };
         let serving = Serving::openly(vec!["127.0.0.1:0".parse().unwrap()]);
         let environment = Environment::default();
         let app = App::bind(&config, serving, &environment, hands.clock()).await.unwrap();

@@ -148,6 +148,9 @@ pub(super) fn every_instrument() -> Instruments {
     instruments.budget("default", 2.5);
     instruments.clock_skew(scope, -0.5);
     instruments.credentials_expiration("Prod-B", "2026-11-24T18:00:00Z".parse().ok());
+    let loaded = DateTime::from_timestamp_millis(1_763_985_600_250).unwrap();
+    instruments.discovered(scope, 12, loaded);
+    instruments.reloaded(Some(loaded));
     instruments.unknown_value("ImportDataStatus");
     instruments.walk(scope, None);
     instruments.walk(scope, Some("timeout"));

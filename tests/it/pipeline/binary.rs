@@ -70,10 +70,14 @@ impl Binary {
         panic!("no address was told: {log}");
     }
 
+    fn signal(&self, name: &str) {
+        let id = self.0.id().to_string();
+        assert!(Command::new("kill").args([name, &id]).status().unwrap().success());
+    }
+
     /// Stops it as systemd and Kubernetes do; gives exit code, rest of stdout and stderr.
     pub(crate) fn stop(mut self) -> (Option<i32>, String, String) {
-        let id = self.0.id().to_string();
-        assert!(Command::new("kill").args(["-TERM", &id]).status().unwrap().success());
+        self.signal("-TERM");
         let (mut out, mut log) = (String::new(), String::new());
         self.0.stdout.take().unwrap().read_to_string(&mut out).unwrap();
         self.0.stderr.take().unwrap().read_to_string(&mut log).unwrap();
@@ -200,4 +204,85 @@ async fn a_key_rotated_in_its_file_is_taken_up_without_a_restart() {
     std::fs::write(&file, "theNewSecret\n").unwrap();
 
     pipeline.until_up("rm-1", true).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn sighup_reloads_what_a_config_map_links_to_now() {
+    let list = || vec![Task::steady(1, Kind::Full, Status::Success)];
+    let scenario = Scenario::of(vec![Instance::new("rm-1", list()), Instance::new("rm-2", list())]);
+    let loopback = "127.0.0.1:0".parse().unwrap();
+    let simulator = Simulator::bind(scenario, Clock::system(), loopback).await.unwrap();
+    let (endpoint, key) = (simulator.base_url(), simulator.accounts()[0].clone());
+    let stop = CancellationToken::new();
+    tokio::spawn(simulator.serve(stop.clone()));
+    // As Kubernetes mounts one: `config.yaml -> ..data/config.yaml`, `..data -> ..<time>`.
+    let mount = tempfile::tempdir().unwrap();
+    let version = |name: &str, instances: &str| {
+        let folder = mount.path().join(name);
+        std::fs::create_dir(&folder).unwrap();
+        let text = format!(
+            "accounts: {{default: {{endpoints: {{rds: '{endpoint}'}}}}}}\n\
+             polling: {{interval: 1s, idle_interval: 2s}}\ninstances:\n{instances}"
+        );
+        std::fs::write(folder.join("config.yaml"), text).unwrap();
+        let link = mount.path().join("..data_tmp");
+        std::os::unix::fs::symlink(name, &link).unwrap();
+        std::fs::rename(link, mount.path().join("..data")).unwrap();
+    };
+    let instance = |id| format!("- {{id: {id}, region: cn-hangzhou, engine: MySQL}}\n");
+    version("..1", &instance("rm-1"));
+    let file = mount.path().join("config.yaml");
+    std::os::unix::fs::symlink("..data/config.yaml", &file).unwrap();
+
+    let mut binary = Binary::start(
+        &["--config.file", file.to_str().unwrap(), "--web.listen-address=127.0.0.1:0"],
+        &[
+            ("ALIBABA_CLOUD_ACCESS_KEY_ID", &key.id),
+            ("ALIBABA_CLOUD_ACCESS_KEY_SECRET", &key.secret),
+        ],
+    );
+    let (address, _) = tokio::task::block_in_place(|| binary.address());
+    let (metrics, shown) =
+        (format!("http://{address}/metrics"), format!("http://{address}/config"));
+    until(&metrics, |page| page.contains("instance_up{") && page.contains("rm-1")).await;
+
+    version("..2", &instance("rm-2"));
+    binary.signal("-HUP");
+    let page = until(&metrics, |page| page.contains("rm-2")).await;
+    assert!(!page.contains("rm-1\""), "{page}");
+    assert!(get(&shown).await.unwrap().contains("rm-2"));
+
+    version("..3", "- {id: rm-3}\n");
+    binary.signal("-HUP");
+    let failed = "aliyun_rds_import_exporter_config_last_reload_successful 0";
+    let page = until(&metrics, |page| page.contains(failed)).await;
+    assert!(page.contains("rm-2"));
+    let (status, error) = super::ask("POST", &format!("http://{address}/-/reload")).await.unwrap();
+    assert_eq!(status, 500, "{error}");
+    assert!(error.contains("config.yaml:4: instances[0].region: is missing"), "{error}");
+
+    let (code, _, log) = tokio::task::block_in_place(|| binary.stop());
+    assert_eq!(code, Some(0), "{log}");
+    assert!(log.contains("message=\"the configuration was reloaded\""), "{log}");
+    assert!(log.contains("level=error") && log.contains("was not reloaded"), "{log}");
+    stop.cancel();
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_demo_has_nothing_to_reload_and_says_so() {
+    let mut binary = Binary::start(&["demo", "--web.listen-address=127.0.0.1:0"], &[]);
+    let metrics = tokio::task::block_in_place(|| binary.told("metrics:"));
+
+    let (status, text) =
+        super::ask("POST", &metrics.replace("/metrics", "/-/reload")).await.unwrap();
+
+    assert_eq!(status, 500);
+    assert_eq!(
+        text,
+        "not reloaded: there is no configuration file to read again, as in the demo\n"
+    );
+    let page = get(&metrics).await.unwrap();
+    let well = "aliyun_rds_import_exporter_config_last_reload_successful 1\n";
+    assert!(page.contains(well), "nothing was tried, so nothing failed");
+    tokio::task::block_in_place(|| binary.stop());
 }

@@ -2,6 +2,9 @@
 
 use std::collections::BTreeSet;
 
+use aliyun_rds_import_exporter::config::cost::{
+    SERIES_PER_INCREMENTAL_TASK, SERIES_PER_INSTANCE, SERIES_PER_TASK,
+};
 use aliyun_rds_import_exporter::simulator::{Instance, Kind, Scenario, Status, Task};
 
 use super::{Pipeline, tasks};
@@ -36,6 +39,23 @@ async fn every_task_is_shown_once_at_the_cost_of_its_pages() {
             assert_eq!(read, Some(pages as f64), "{count} by {size}");
         }
     }
+}
+
+#[tokio::test]
+async fn the_series_are_as_many_as_the_check_expects() {
+    let list = vec![
+        Task::steady(1, Kind::Incremental, Status::IncrementalImporting),
+        Task::steady(2, Kind::Full, Status::FullImporting),
+        Task::steady(3, Kind::Full, Status::Success),
+    ];
+    let pipeline = Pipeline::start(Scenario::of(vec![Instance::new("rm-1", list)])).await;
+    pipeline.until_up("rm-1", true).await;
+
+    let text = super::get(&pipeline.url).await.unwrap();
+
+    let own = text.lines().filter(|line| line.contains("db_instance_id=\"rm-1\"")).count();
+    let of_tasks = SERIES_PER_INCREMENTAL_TASK + 2 * SERIES_PER_TASK;
+    assert_eq!(own, SERIES_PER_INSTANCE + of_tasks);
 }
 
 #[tokio::test]

@@ -7,7 +7,7 @@ use crate::exposition::parse;
 
 use super::Server;
 
-const PATHS: [&str; 4] = ["/", "/metrics", "/-/healthy", "/-/ready"];
+const PATHS: [&str; 5] = ["/", "/metrics", "/-/healthy", "/-/ready", "/config"];
 
 #[tokio::test]
 async fn every_path_answers_get() {
@@ -17,6 +17,7 @@ async fn every_path_answers_get() {
         ("/metrics", "text/plain; version=0.0.4; charset=utf-8", "# HELP "),
         ("/-/healthy", "text/plain; charset=utf-8", "healthy\n"),
         ("/-/ready", "text/plain; charset=utf-8", "ready\n"),
+        ("/config", "text/plain; charset=utf-8", "accounts: "),
         ("/-/ready?verbose=1", "text/plain; charset=utf-8", "ready\n"),
     ] {
         let answer = server.get(path).await;
@@ -31,7 +32,7 @@ async fn every_path_answers_get() {
 async fn head_has_the_headers_of_get_and_no_body() {
     let server = Server::start().await;
     let mut client = server.connect().await;
-    for path in ["/", "/-/healthy", "/-/ready"] {
+    for path in ["/", "/-/healthy", "/-/ready", "/config"] {
         let got = client.get(path).await;
         let head = client.request("HEAD", path, "").await;
         assert_eq!(head.headers(), got.headers(), "{path}");
@@ -77,6 +78,21 @@ async fn other_methods_are_refused_with_those_that_are_allowed() {
 }
 
 #[tokio::test]
+async fn a_reload_is_asked_for_by_post_or_put() {
+    let server = Server::start().await;
+    for method in ["GET", "HEAD", "DELETE", "OPTIONS"] {
+        let answer = server.connect().await.request(method, "/-/reload", "").await;
+        assert_eq!(answer.status(), 405, "{method}");
+        assert_eq!(answer.header("allow"), Some("POST, PUT"), "{method}");
+    }
+    for method in ["POST", "PUT"] {
+        let answer = server.connect().await.request(method, "/-/reload", "").await;
+        assert_eq!(answer.status(), 500, "{method}");
+        assert_eq!(answer.text(), "not reloaded: the daemon is stopping\n");
+    }
+}
+
+#[tokio::test]
 async fn proxies_and_mirrors_are_refused_wherever_they_point() {
     let server = Server::start().await;
     for (method, target) in [("CONNECT", "example.com:443"), ("TRACE", "/nowhere")] {
@@ -96,7 +112,6 @@ async fn other_paths_are_not_found() {
         "/METRICS",
         "/%6detrics",
         "/-/",
-        "/-/reload",
         "/favicon.ico",
         "/../metrics",
         "*",
@@ -155,7 +170,7 @@ async fn the_landing_page_links_to_everything_there_is() {
     let links = page.text().split("href=\"").skip(1).map(|rest| rest.split('"').next().unwrap());
     let links: Vec<&str> = links.collect();
 
-    assert_eq!(links, ["./metrics", "./-/healthy", "./-/ready"]);
+    assert_eq!(links, ["./metrics", "./-/healthy", "./-/ready", "./config"]);
     for link in links {
         assert_eq!(server.get(&link[1..]).await.status(), 200, "{link}");
     }
