@@ -1,6 +1,8 @@
 //! What `deploy/` ships is accepted by the programs it is for, and does what it says.
 
+mod alertmanager;
 mod rules;
+mod stack;
 
 use std::path::{Path, PathBuf};
 use std::process::Command;

@@ -1,6 +1,6 @@
 //! The whole way from the simulated API to the page that Prometheus reads, over loopback.
 
-mod binary;
+pub(crate) mod binary;
 mod counts;
 mod faults;
 mod prometheus;
@@ -23,7 +23,7 @@ use tokio_util::sync::CancellationToken;
 use crate::exposition::{Page, parse};
 
 /// Longest real time in which something that must happen has to: never waited for when all is well.
-const PATIENCE: Duration = Duration::from_secs(300);
+pub(crate) const PATIENCE: Duration = Duration::from_secs(300);
 
 /// A daemon that polls a simulated cloud; both live by a clock that the test moves.
 struct Pipeline {
@@ -100,7 +100,7 @@ impl Drop for Pipeline {
 }
 
 /// The body that `url` answers. HTTP/1.0, so that it comes in one piece.
-async fn get(url: &str) -> std::io::Result<String> {
+pub(crate) async fn get(url: &str) -> std::io::Result<String> {
     let rest = url.strip_prefix("http://").unwrap();
     let (host, path) = rest.split_once('/').unwrap_or((rest, ""));
     let mut stream = TcpStream::connect(host).await?;

@@ -17,10 +17,10 @@ use crate::golden::root;
 const CANARY: &str = "c4n4rySecretNeverToBeSeen";
 
 /// The binary, killed when the test ends without having stopped it.
-pub(super) struct Binary(Child);
+pub(crate) struct Binary(Child);
 
 impl Binary {
-    pub(super) fn start(arguments: &[&str], environment: &[(&str, &str)]) -> Self {
+    pub(crate) fn start(arguments: &[&str], environment: &[(&str, &str)]) -> Self {
         let mut command = Command::new(env!("CARGO_BIN_EXE_aliyun-rds-import-exporter"));
         command.args(arguments).env_clear().envs(environment.iter().copied()).current_dir(root());
         command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
@@ -28,7 +28,7 @@ impl Binary {
     }
 
     /// Reads stdout until a line begins with `prefix`, and gives the rest of it.
-    pub(super) fn told(&mut self, prefix: &str) -> String {
+    pub(crate) fn told(&mut self, prefix: &str) -> String {
         let lines = BufReader::new(self.0.stdout.as_mut().unwrap()).lines();
         let found = lines
             .map_while(Result::ok)
@@ -37,7 +37,7 @@ impl Binary {
     }
 
     /// Reads the log until the daemon tells its address.
-    fn address(&mut self) -> (String, String) {
+    pub(crate) fn address(&mut self) -> (String, String) {
         let mut log = String::new();
         let mut reader = BufReader::new(self.0.stderr.as_mut().unwrap());
         while reader.read_line(&mut log).unwrap() > 0 {
@@ -50,7 +50,7 @@ impl Binary {
     }
 
     /// Stops it as systemd and Kubernetes do; gives exit code, rest of stdout and stderr.
-    pub(super) fn stop(mut self) -> (Option<i32>, String, String) {
+    pub(crate) fn stop(mut self) -> (Option<i32>, String, String) {
         let id = self.0.id().to_string();
         assert!(Command::new("kill").args(["-TERM", &id]).status().unwrap().success());
         let (mut out, mut log) = (String::new(), String::new());
@@ -69,7 +69,7 @@ impl Drop for Binary {
 
 /// Asks for `url` until the answer is as `wanted`.
 #[expect(clippy::disallowed_methods, reason = "the deadline of a wait for another process")]
-pub(super) async fn until(url: &str, wanted: impl Fn(&str) -> bool) -> String {
+pub(crate) async fn until(url: &str, wanted: impl Fn(&str) -> bool) -> String {
     let deadline = Instant::now() + PATIENCE;
     loop {
         let answer = get(url).await.unwrap_or_else(|error| error.to_string());
