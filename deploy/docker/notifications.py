@@ -6,7 +6,7 @@ Usage: notifications.py HOST:PORT
 
 import json
 import sys
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from http.server import BaseHTTPRequestHandler, HTTPServer
 
 
 class Receiver(BaseHTTPRequestHandler):
@@ -23,6 +23,6 @@ class Receiver(BaseHTTPRequestHandler):
 
 
 host, port = sys.argv[1].rsplit(":", 1)
-server = ThreadingHTTPServer((host, int(port)), Receiver)
+server = HTTPServer((host, int(port)), Receiver)
 print(f"listening on http://{host}:{server.server_port}/", flush=True)
 server.serve_forever()

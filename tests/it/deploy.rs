@@ -1,6 +1,9 @@
 //! What `deploy/` ships is accepted by the programs it is for, and does what it says.
 
 mod alertmanager;
+mod grafana;
+mod names;
+mod queries;
 mod rules;
 mod stack;
 
@@ -26,6 +29,14 @@ fn run(program: &str, package: &str, arguments: &[&str]) -> String {
     let said = String::from_utf8_lossy(&[output.stdout, output.stderr].concat()).into_owned();
     assert!(output.status.success(), "{program} {arguments:?}: {}\n{said}", output.status);
     said
+}
+
+/// Runs a Python script with the packages of tests/requirements.txt.
+fn python(arguments: &[String]) -> String {
+    let python = root().join(".venv/bin/python");
+    assert!(python.exists(), "{} is missing: run tests/setup", python.display());
+    let arguments: Vec<_> = arguments.iter().map(String::as_str).collect();
+    run(text(&python), "python3", &arguments)
 }
 
 /// The files of a directory of the repository with one of these endings, sorted.
