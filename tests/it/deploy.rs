@@ -1,14 +1,17 @@
 //! What `deploy/` ships is accepted by the programs it is for, and does what it says.
 
 mod alertmanager;
+mod docker;
 mod grafana;
+mod helm;
 mod names;
 mod queries;
 mod rules;
 mod stack;
+mod systemd;
 
 use std::path::{Path, PathBuf};
-use std::process::Command;
+use std::process::{Command, Output};
 
 use serde_json::Value;
 
@@ -20,23 +23,28 @@ fn prometheus_accepts_the_scrape_configuration() {
     run("promtool", "prometheus", &["check", "config", "--lint-fatal", text(&config)]);
 }
 
-/// Runs a program of a Debian package, which has to succeed, and gives what it said.
+/// Runs a program of a Debian package, which has to succeed, and gives all that it said.
 fn run(program: &str, package: &str, arguments: &[&str]) -> String {
-    let output =
-        Command::new(program).args(arguments).current_dir(root()).output().unwrap_or_else(
-            |error| panic!("{program}: {error}; install the Debian package {package}"),
-        );
-    let said = String::from_utf8_lossy(&[output.stdout, output.stderr].concat()).into_owned();
-    assert!(output.status.success(), "{program} {arguments:?}: {}\n{said}", output.status);
-    said
+    let output = output(program, package, arguments);
+    String::from_utf8([output.stdout, output.stderr].concat()).unwrap()
 }
 
-/// Runs a Python script with the packages of tests/requirements.txt.
-fn python(arguments: &[String]) -> String {
+/// Runs a Python script with the packages of tests/requirements.txt, and gives what it printed.
+fn python(arguments: &[&str]) -> String {
     let python = root().join(".venv/bin/python");
-    assert!(python.exists(), "{} is missing: run tests/setup", python.display());
-    let arguments: Vec<_> = arguments.iter().map(String::as_str).collect();
-    run(text(&python), "python3", &arguments)
+    String::from_utf8(output(text(&python), "python3-venv", arguments).stdout).unwrap()
+}
+
+fn output(program: &str, package: &str, arguments: &[&str]) -> Output {
+    let output = Command::new(program).args(arguments).current_dir(root()).output().unwrap_or_else(
+        |error| {
+            panic!("{program}: {error}; tests/setup installs it, from the Debian package {package}")
+        },
+    );
+    let said = String::from_utf8_lossy(&output.stderr);
+    let printed = String::from_utf8_lossy(&output.stdout);
+    assert!(output.status.success(), "{program} {arguments:?}: {}\n{said}{printed}", output.status);
+    output
 }
 
 /// The files of a directory of the repository with one of these endings, sorted.

@@ -82,8 +82,9 @@ pub(super) fn boards() -> Vec<Board> {
 
 #[test]
 fn grafanas_own_sdk_knows_every_field() {
-    let mut arguments = vec!["tests/schemas/dashboards.py".to_owned()];
-    arguments.extend(boards().iter().map(|board| text(&board.file).to_owned()));
+    let boards = boards();
+    let files = boards.iter().map(|board| text(&board.file));
+    let arguments: Vec<_> = ["tests/schemas/dashboards.py"].into_iter().chain(files).collect();
     python(&arguments);
 }
 
