@@ -7,7 +7,7 @@ mod helm;
 mod names;
 mod queries;
 mod rules;
-mod stack;
+pub(crate) mod stack;
 mod systemd;
 
 use std::path::{Path, PathBuf};

@@ -11,7 +11,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::stack::{Alertmanager, Prometheus, Webhook};
 use super::{list, run};
-use crate::pipeline::binary::Binary;
+use crate::pipeline::binary::{Binary, until};
 
 #[test]
 fn amtool_accepts_the_configuration() {
@@ -32,6 +32,60 @@ fn alerts_go_where_their_severity_belongs() {
     );
     assert!(routed(&["alertname=RdsImportExporterDown", "severity=critical"]).contains("on-call"));
     assert!(routed(&["alertname=RdsImportInstanceGone", "severity=info", task]).contains("nobody"));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_cause_silences_what_follows_from_it_and_nothing_else() {
+    let directory = tempfile::tempdir().unwrap();
+    let alertmanager = Alertmanager::start(directory.path(), "http://127.0.0.1:9/").await;
+    let url = format!("http://{}", alertmanager.address);
+    let raise = |labels: &str| {
+        let address = format!("--alertmanager.url={url}");
+        let command = ["alert", "add", address.as_str()];
+        let arguments: Vec<_> = command.into_iter().chain(labels.split(' ')).collect();
+        run("amtool", "prometheus-alertmanager", &arguments);
+    };
+    let (silenced, heard) = (
+        [
+            "alertname=RdsImportPollFailing account=a region_id=r db_instance_id=rm-1",
+            "alertname=RdsImportDataStale account=a region_id=r db_instance_id=rm-1",
+            "alertname=RdsImportDiscoveryStale account=a region_id=r",
+            "alertname=RdsImportPollFailing account=b region_id=r db_instance_id=rm-2",
+            "alertname=RdsImportIncrementalLagHigh account=b region_id=r db_instance_id=rm-2 import_id=7",
+        ],
+        [
+            "alertname=RdsImportAccountFailing account=a",
+            "alertname=RdsImportTaskFailed account=a region_id=r db_instance_id=rm-1 import_id=7",
+            "alertname=RdsImportDataStale account=b region_id=r db_instance_id=rm-2",
+            "alertname=RdsImportPollFailing account=b region_id=r db_instance_id=rm-3",
+            "alertname=RdsImportTaskStalled account=b region_id=r db_instance_id=rm-2 import_id=7",
+            "alertname=RdsImportIncrementalLagHigh account=b region_id=r db_instance_id=rm-2 import_id=8",
+        ],
+    );
+    silenced.iter().chain(&heard).for_each(|labels| raise(labels));
+
+    let names = |alerts: &Value, inhibited: bool| {
+        let chosen = list(alerts)
+            .filter(|alert| (list(&alert["status"]["inhibitedBy"]).count() > 0) == inhibited);
+        let mut labels: Vec<_> = chosen.map(|alert| alert["labels"].clone()).collect();
+        labels.sort_by_key(Value::to_string);
+        labels
+    };
+    let wanted = |raised: &[&str]| {
+        let labels = raised.iter().map(|labels| {
+            let pairs = labels.split(' ').map(|label| label.split_once('=').unwrap());
+            pairs.map(|(name, value)| (name.to_owned(), Value::from(value))).collect::<Value>()
+        });
+        let mut labels: Vec<_> = labels.collect();
+        labels.sort_by_key(Value::to_string);
+        labels
+    };
+    until(&format!("{url}/api/v2/alerts"), |answer| {
+        serde_json::from_str::<Value>(answer).is_ok_and(|alerts| {
+            names(&alerts, true) == wanted(&silenced) && names(&alerts, false) == wanted(&heard)
+        })
+    })
+    .await;
 }
 
 #[tokio::test(flavor = "multi_thread")]

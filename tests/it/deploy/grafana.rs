@@ -38,7 +38,7 @@ impl Board {
         let panels = self.charts().flat_map(|panel| list(&panel["targets"]));
         let panels = panels.map(|target| target["expr"].as_str().unwrap().to_owned());
         let variables = self.variables().filter(|variable| variable["type"] == "query");
-        panels.chain(variables.map(|variable| values_of(variable))).collect()
+        panels.chain(variables.map(values_of)).collect()
     }
 
     /// What is asked of Prometheus when the dashboard is looked at.

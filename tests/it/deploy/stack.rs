@@ -33,14 +33,14 @@ impl Drop for Program {
 }
 
 /// A Prometheus with the shipped configuration and rules.
-pub(super) struct Prometheus {
+pub(crate) struct Prometheus {
     address: String,
     _program: Program,
 }
 
 impl Prometheus {
     /// Scrapes `exporter` and judges the rules every second.
-    pub(super) async fn start(directory: &Path, exporter: &str, alertmanager: &str) -> Self {
+    pub(crate) async fn start(directory: &Path, exporter: &str, alertmanager: &str) -> Self {
         let config = replaced(
             &read("deploy/prometheus/prometheus.yml"),
             &[
@@ -76,7 +76,7 @@ impl Prometheus {
     }
 
     /// Asks until the samples of `query` are as `wanted`.
-    pub(super) async fn until(&self, query: &str, wanted: impl Fn(&[Value]) -> bool) {
+    pub(crate) async fn until(&self, query: &str, wanted: impl Fn(&[Value]) -> bool) {
         until(&self.url(query), |answer| samples(answer).is_ok_and(|found| wanted(&found))).await;
     }
 
