@@ -7,7 +7,7 @@ mod helm;
 mod names;
 mod queries;
 mod rules;
-pub(crate) mod stack;
+mod stack;
 mod systemd;
 
 use std::path::{Path, PathBuf};

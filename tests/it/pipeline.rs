@@ -3,7 +3,7 @@
 pub(crate) mod binary;
 mod counts;
 mod faults;
-mod prometheus;
+pub(crate) mod prometheus;
 
 use std::sync::Arc;
 use std::time::Duration;

@@ -1,7 +1,6 @@
 //! The programs around the exporter, started from what `deploy/` ships.
 
 use std::io::{BufRead as _, BufReader};
-use std::net::TcpListener;
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
 use std::sync::mpsc::{Receiver, channel};
@@ -11,6 +10,7 @@ use serde_json::Value;
 use super::{read, rules, text};
 use crate::golden::root;
 use crate::pipeline::binary::until;
+use crate::pipeline::prometheus::{self, free_address};
 use crate::pipeline::{PATIENCE, get};
 
 /// A program, killed when the test ends.
@@ -33,14 +33,11 @@ impl Drop for Program {
 }
 
 /// A Prometheus with the shipped configuration and rules.
-pub(crate) struct Prometheus {
-    address: String,
-    _program: Program,
-}
+pub(super) struct Prometheus(prometheus::Prometheus);
 
 impl Prometheus {
     /// Scrapes `exporter` and judges the rules every second.
-    pub(crate) async fn start(directory: &Path, exporter: &str, alertmanager: &str) -> Self {
+    pub(super) async fn start(directory: &Path, exporter: &str, alertmanager: &str) -> Self {
         let config = replaced(
             &read("deploy/prometheus/prometheus.yml"),
             &[
@@ -50,21 +47,9 @@ impl Prometheus {
                 ("localhost:9093", alertmanager),
             ],
         );
-        let file = directory.join("prometheus.yml");
-        std::fs::write(&file, config).unwrap();
         let rules = root().join(rules::RULES);
         std::fs::copy(&rules, directory.join(rules.file_name().unwrap())).unwrap();
-
-        let address = free_address();
-        let program = Program::start(
-            Command::new("prometheus")
-                .arg(format!("--config.file={}", text(&file)))
-                .arg(format!("--storage.tsdb.path={}", text(&directory.join("prometheus"))))
-                .arg(format!("--web.listen-address={address}"))
-                .stdout(Stdio::null()),
-            "prometheus",
-        );
-        let prometheus = Self { address, _program: program };
+        let prometheus = Self(prometheus::Prometheus::start(directory, &config));
         prometheus.until("up == 1", |found| !found.is_empty()).await;
         prometheus
     }
@@ -76,14 +61,12 @@ impl Prometheus {
     }
 
     /// Asks until the samples of `query` are as `wanted`.
-    pub(crate) async fn until(&self, query: &str, wanted: impl Fn(&[Value]) -> bool) {
+    pub(super) async fn until(&self, query: &str, wanted: impl Fn(&[Value]) -> bool) {
         until(&self.url(query), |answer| samples(answer).is_ok_and(|found| wanted(&found))).await;
     }
 
     fn url(&self, query: &str) -> String {
-        let parameters =
-            form_urlencoded::Serializer::new(String::new()).append_pair("query", query).finish();
-        format!("http://{}/api/v1/query?{parameters}", self.address)
+        self.0.query(&form_urlencoded::byte_serialize(query.as_bytes()).collect::<String>())
     }
 }
 
@@ -174,10 +157,4 @@ fn replaced(text: &str, replacements: &[(&str, &str)]) -> String {
         assert!(text.contains(from), "{from:?} is not in what is shipped");
         text.replace(from, to)
     })
-}
-
-/// A port that was free a moment ago: these programs cannot tell which one they chose for port 0.
-fn free_address() -> String {
-    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
-    listener.local_addr().unwrap().to_string()
 }
