@@ -170,6 +170,19 @@ fn selectors_choose_the_pods() {
 }
 
 #[test]
+fn the_service_monitor_finds_the_service_and_its_port() {
+    let monitor = &object("everything", "ServiceMonitor")["spec"];
+    let service = object("everything", "Service");
+    let labels = &service["metadata"]["labels"];
+    let wanted = monitor["selector"]["matchLabels"].as_object().unwrap();
+    assert!(wanted.iter().all(|(name, value)| labels[name] == *value), "{labels}");
+    let endpoint = &monitor["endpoints"][0];
+    assert!(list(&service["spec"]["ports"]).any(|port| port["name"] == endpoint["port"]));
+    assert_eq!(monitor["namespaceSelector"]["matchNames"], json!(["monitoring"]));
+    assert_eq!(endpoint["scheme"], "https", "more of the endpoint is taken over");
+}
+
+#[test]
 fn probes_ask_for_health_and_only_for_the_port_where_users_are_asked_for() {
     let plain = container(object("access-key", "Deployment"));
     assert_eq!(plain["livenessProbe"]["httpGet"]["path"], "/-/healthy");

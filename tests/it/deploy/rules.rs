@@ -122,6 +122,19 @@ fn every_alert_has_a_runbook_with_its_three_parts_and_every_runbook_an_alert() {
 }
 
 #[test]
+fn what_names_an_alert_names_one_that_there_is() {
+    let alerts = alerts();
+    let documents = ["README.md", "docs/deployment.md", "docs/promql.md", "docs/runbooks.md"];
+    for file in documents.into_iter().chain(["deploy/alertmanager/alertmanager.yml"]) {
+        let text = read(file);
+        for word in text.split(|c: char| !c.is_ascii_alphanumeric()) {
+            let is_name = word.strip_prefix("RdsImport").is_some_and(|rest| !rest.is_empty());
+            assert!(!is_name || alerts.iter().any(|alert| name(alert) == word), "{file}: {word}");
+        }
+    }
+}
+
+#[test]
 fn no_alert_changes_its_identity_when_the_exporter_restarts() {
     // About one process, which its address names.
     const OF_A_PROCESS: [&str; 3] =
