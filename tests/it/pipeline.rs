@@ -32,7 +32,7 @@ use tokio_util::sync::CancellationToken;
 use crate::exposition::{Page, parse};
 
 /// Longest real time in which something that must happen has to: never waited for when all is well.
-const PATIENCE: Duration = Duration::from_secs(300);
+pub(crate) const PATIENCE: Duration = Duration::from_secs(300);
 
 /// A daemon that polls a simulated cloud; both live by a clock that the test moves.
 struct Pipeline {

@@ -58,7 +58,7 @@ impl Binary {
     }
 
     /// Reads the log until the daemon tells its address.
-    fn address(&mut self) -> (String, String) {
+    pub(crate) fn address(&mut self) -> (String, String) {
         let mut log = String::new();
         let mut reader = BufReader::new(self.0.stderr.as_mut().unwrap());
         while reader.read_line(&mut log).unwrap() > 0 {
