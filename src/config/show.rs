@@ -5,8 +5,11 @@
 use std::path::Path;
 use std::time::Duration;
 
+use url::Url;
 use yaml_rust2::yaml::Hash;
 use yaml_rust2::{Yaml, YamlEmitter};
+
+use crate::secret::Secret;
 
 use super::duration::format;
 use super::{
@@ -16,6 +19,8 @@ use super::{
 
 /// What stands for a secret.
 const SECRET: &str = "<secret>";
+/// The same, in characters that a URL may hold.
+const SECRET_IN_URL: &str = "%3Csecret%3E";
 
 impl Config {
     /// The configuration as YAML, without secrets.
@@ -105,12 +110,17 @@ fn show_credentials(source: &CredentialsSource) -> Yaml {
             entries.extend(external_id.as_deref().map(|id| ("external_id", text(id))));
             entries.push(("source", show_credentials(source)));
         }
-        // Its query may hold a token.
         CredentialsSource::Uri { uri } => {
-            entries.extend(uri.as_ref().map(|_| ("uri", text(SECRET))));
+            entries.extend(uri.as_ref().map(|uri| ("uri", text(&without_secrets(uri)))));
         }
     }
     table(entries)
+}
+
+/// Where a URL leads to: password, path and query may hold a token.
+fn without_secrets(url: &Secret) -> String {
+    let origin = Url::parse(url.expose()).map(|url| url.origin().ascii_serialization());
+    format!("{}/{SECRET_IN_URL}", origin.unwrap_or_default())
 }
 
 fn show_key(key: &AccessKey) -> [(&'static str, Yaml); 2] {

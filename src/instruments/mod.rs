@@ -131,12 +131,13 @@ impl Instruments {
     /// What the searches of an account found in a region, and when the oldest answer was given.
     pub fn discovered(&self, scope: Scope<'_>, instances: usize, since: DateTime<Utc>) {
         let labels = [scope.account, scope.region_id];
+        let since = since.timestamp_millis() as f64 / 1e3;
+        // First, so that nobody sees instances that were found at no time.
+        self.discovery_last_success.with_label_values(&labels).set(since);
         // The search for the regions finds no instance.
         if !scope.region_id.is_empty() {
             self.discovered_instances.with_label_values(&labels).set(instances as f64);
         }
-        let since = since.timestamp_millis() as f64 / 1e3;
-        self.discovery_last_success.with_label_values(&labels).set(since);
     }
 
     /// Nothing is searched any more for an account in a region.
