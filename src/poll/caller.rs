@@ -93,7 +93,7 @@ impl Caller {
                 account = %self.account,
                 code = %error.code(),
                 request_id = error.request_id(),
-                requests_per_second = rate,
+                requests_per_second = (rate * 100.0).round() / 100.0,
                 hint = error.kind().hint(),
                 "the API throttles this account: calling it at half the rate, full speed returns over 5 minutes"
             );
