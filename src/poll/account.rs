@@ -17,6 +17,7 @@ use crate::poll::instance::{InstancePoll, Outcome};
 use crate::poll::journal::{Journal, Summary};
 use crate::poll::schedule::{Index, Schedule, first_due};
 use crate::store::Store;
+use crate::store::history::AccountHistory;
 
 /// What the journal calls an instance that is polled without failure.
 const WELL: &str = "";
@@ -80,6 +81,7 @@ impl AccountPoll {
             announced.push(Some(Box::new(instance)));
         }
         pending.send_replace(count);
+        tell_history(&caller, &store, None);
         Self {
             caller,
             store,
@@ -229,11 +231,15 @@ impl AccountPoll {
             );
         }
         let until = now.saturating_add(pause);
+        if changed {
+            tell_history(&self.caller, &self.store, Some(error));
+        }
         self.backing_off = Some(BackingOff { error: error.clone(), failures, until });
     }
 
     fn recover(&mut self, now: Duration) {
         self.backing_off = None;
+        tell_history(&self.caller, &self.store, None);
         tracing::info!(account = %self.caller.account, "the account can call the API again");
         let instances = &self.instances;
         self.schedule.hasten(now, |index| {
@@ -299,6 +305,16 @@ impl AccountPoll {
             }
         }
     }
+}
+
+/// Tells those who read the history whether the account can call, and at which rate.
+fn tell_history(caller: &Caller, store: &Store, error: Option<&Error>) {
+    store.record(|history| {
+        let backing_off = error.map(|error| (caller.clock.now(), history.failure(error)));
+        let requests_per_second = caller.budget.configured_rate();
+        let account = AccountHistory { requests_per_second, backing_off };
+        history.account_changed(&caller.account, account);
+    });
 }
 
 /// Waits for the right to make a call. May be dropped and called again without losing its turn.

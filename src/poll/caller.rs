@@ -1,6 +1,7 @@
 //! Puts a question to the API until it is answered: takes from the budget, tries again.
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
 
 use crate::api::error::Retry;
@@ -33,7 +34,7 @@ impl Caller {
     }
 
     /// Asks for a page of tasks, and again where that may help, until `deadline`: by then the next
-    /// poll would ask anyway. `token` serves the first attempt.
+    /// poll would ask anyway. `token` serves the first attempt; `calls` counts all of them.
     ///
     /// # Errors
     ///
@@ -44,6 +45,7 @@ impl Caller {
         request: &ListImports<'_>,
         deadline: Duration,
         mut token: Option<Token>,
+        calls: &AtomicU32,
     ) -> Result<Page, Error> {
         let mut signed_anew = false;
         let mut attempt = 1;
@@ -51,6 +53,7 @@ impl Caller {
             if token.take().is_none() {
                 self.token().await;
             }
+            calls.fetch_add(1, Ordering::Relaxed);
             let sent = self.clock.monotonic();
             let error = match self.client.list_imports(region_id, request).await {
                 Ok(page) => return Ok(page),
