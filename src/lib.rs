@@ -5,7 +5,7 @@
 //! ```text
 //! config -> auth (credentials, sign) -> api (call, parse, classify) -> poll (schedule, budget, walk) -> store
 //!                                                                                                        |
-//!                                      Prometheus, people <- web <- metrics (exposition) <---------------+
+//!                        Prometheus, people <- web <- metrics (exposition), status (page, JSON) <--------+
 //! ```
 //!
 //! A module imports only from its left; [`clock`], [`domain`], [`secret`] and [`instruments`] are
@@ -27,5 +27,6 @@ pub mod poll;
 pub mod readiness;
 pub mod secret;
 pub mod simulator;
+mod status;
 pub mod store;
 pub mod web;

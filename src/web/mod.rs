@@ -1,17 +1,17 @@
-//! The HTTP server: metrics, health, readiness and a landing page.
+//! The HTTP server: metrics, status, health and readiness.
 //!
 //! [`Bound::bind`] does what can fail, [`Bound::serve`] the rest. What the pages say comes from the
 //! other rooms; nothing here talks to the API.
 
 mod body;
 mod connection;
-mod landing;
 mod listen;
 mod negotiation;
 mod response;
 mod routes;
 mod scrape;
 mod serve;
+mod status;
 
 use std::net::SocketAddr;
 use std::time::Duration;
@@ -23,6 +23,7 @@ use crate::clock::Clock;
 use crate::instruments::Instruments;
 use crate::metrics::Exposition;
 use crate::readiness::Readiness;
+use crate::store::Store;
 
 pub use listen::{BindError, ListenAddress, ListenAddressError};
 pub use routes::{TelemetryPath, TelemetryPathError};
@@ -32,6 +33,8 @@ pub use routes::{TelemetryPath, TelemetryPathError};
 pub struct Site {
     /// The metrics.
     pub exposition: Exposition,
+    /// What the status page shows.
+    pub store: Store,
     /// The exporter itself.
     pub instruments: Instruments,
     /// Tells the time, and when a connection has been silent for too long.

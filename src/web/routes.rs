@@ -10,10 +10,12 @@ use tokio::sync::Semaphore;
 use crate::readiness::Readiness;
 
 use super::body::Body;
-use super::{Site, landing, response, scrape};
+use super::{Site, response, scrape, status};
 
 /// Pages in the making at once. More would not be done earlier, and each may take many megabytes.
 const SCRAPES: usize = 4;
+/// Views of the status in the making at once; apart, so that no scrape waits for one.
+const VIEWS: usize = 2;
 
 /// The path of the metrics; starts with a slash, and is none that the exporter needs for itself.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -64,7 +66,9 @@ impl FromStr for TelemetryPath {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Endpoint {
     Metrics,
-    Landing,
+    Status,
+    Tasks,
+    Instances,
     Healthy,
     Ready,
 }
@@ -74,7 +78,8 @@ impl Endpoint {
     fn handler(self) -> &'static str {
         match self {
             Self::Metrics => "metrics",
-            Self::Landing => "status",
+            Self::Status => "status",
+            Self::Tasks | Self::Instances => "api",
             Self::Healthy => "healthy",
             Self::Ready => "ready",
         }
@@ -83,15 +88,22 @@ impl Endpoint {
     /// Methods it answers, as in the header `Allow`.
     fn allow(self) -> &'static str {
         match self {
-            Self::Metrics | Self::Landing | Self::Healthy | Self::Ready => "GET, HEAD",
+            Self::Metrics
+            | Self::Status
+            | Self::Tasks
+            | Self::Instances
+            | Self::Healthy
+            | Self::Ready => "GET, HEAD",
         }
     }
 
-    /// What people find there; `None` for what the landing page need not name.
+    /// What people find there; `None` for the status page, which names the others.
     fn about(self) -> Option<&'static str> {
         match self {
             Self::Metrics => Some("metrics for Prometheus"),
-            Self::Landing => None,
+            Self::Status => None,
+            Self::Tasks => Some("the tasks as JSON"),
+            Self::Instances => Some("the instances as JSON"),
             Self::Healthy => Some("whether the process answers"),
             Self::Ready => Some("whether every instance was asked for its tasks, and if not, why"),
         }
@@ -103,22 +115,26 @@ pub(super) struct Routes {
     site: Site,
     table: Vec<(String, Endpoint)>,
     scrapes: Arc<Semaphore>,
+    views: Arc<Semaphore>,
 }
 
 impl Routes {
     pub(super) fn new(site: Site) -> Self {
         let own = [
-            ("/", Endpoint::Landing),
+            ("/", Endpoint::Status),
+            ("/api/v1/tasks", Endpoint::Tasks),
+            ("/api/v1/instances", Endpoint::Instances),
             ("/-/healthy", Endpoint::Healthy),
             ("/-/ready", Endpoint::Ready),
         ];
-        // The first match counts: metrics at `/` take the place of the landing page.
+        // The first match counts: metrics at `/` take the place of the status page.
         let mut table = vec![(site.telemetry_path.as_str().to_owned(), Endpoint::Metrics)];
         table.extend(own.map(|(path, endpoint)| (path.to_owned(), endpoint)));
         for (_, endpoint) in &table {
             site.instruments.announce_handler(endpoint.handler());
         }
-        Self { site, table, scrapes: Arc::new(Semaphore::new(SCRAPES)) }
+        let (scrapes, views) = (Semaphore::new(SCRAPES), Semaphore::new(VIEWS));
+        Self { site, table, scrapes: Arc::new(scrapes), views: Arc::new(views) }
     }
 
     /// Answers a request, counts it, and logs it at debug level.
@@ -148,15 +164,19 @@ impl Routes {
         answer
     }
 
+    /// What the status page links to.
+    fn links(&self) -> Vec<(String, &'static str)> {
+        let named = self.table.iter();
+        named.filter_map(|(path, endpoint)| Some((path.clone(), endpoint.about()?))).collect()
+    }
+
     async fn respond(&self, endpoint: Endpoint, request: &Request<Incoming>) -> Response<Body> {
+        let query = request.uri().query().unwrap_or_default();
         match endpoint {
             Endpoint::Metrics => scrape::answer(&self.site, &self.scrapes, request.headers()).await,
-            Endpoint::Landing => {
-                let links = self.table.iter();
-                landing::page(
-                    links.filter_map(|(path, endpoint)| Some((&**path, endpoint.about()?))),
-                )
-            }
+            Endpoint::Status => status::page(&self.site, &self.views, self.links(), query).await,
+            Endpoint::Tasks => status::tasks(&self.site, &self.views, query).await,
+            Endpoint::Instances => status::instances(&self.site, &self.views, query).await,
             Endpoint::Healthy => response::text(StatusCode::OK, "healthy"),
             Endpoint::Ready => match &*self.site.readiness.borrow() {
                 Readiness::Ready => response::text(StatusCode::OK, "ready"),

@@ -87,6 +87,7 @@ fn site(
     let instruments = Instruments::new().unwrap();
     let site = Site {
         exposition: Exposition::new(store.clone(), instruments.clone()),
+        store: store.clone(),
         instruments,
         clock: hands.clock(),
         readiness: readiness.subscribe(),
