@@ -29,4 +29,5 @@ pub mod secret;
 pub mod simulator;
 mod status;
 pub mod store;
+pub mod tasks;
 pub mod web;

@@ -6,13 +6,14 @@ use std::process::ExitCode;
 
 use aliyun_rds_import_exporter::app::{App, Serving};
 use aliyun_rds_import_exporter::check::check;
-use aliyun_rds_import_exporter::cli::{Cli, Command, Simulate};
+use aliyun_rds_import_exporter::cli::{Cli, Command, Simulate, Tasks};
 use aliyun_rds_import_exporter::clock::Clock;
 use aliyun_rds_import_exporter::config::load::{self, LoadError};
 use aliyun_rds_import_exporter::config::{Config, Environment};
 use aliyun_rds_import_exporter::demo::Demo;
 use aliyun_rds_import_exporter::logging;
 use aliyun_rds_import_exporter::simulator::{self, Scenario, ScenarioError, Simulator};
+use aliyun_rds_import_exporter::tasks::{self, Ended, NoSuchInstance, Terminal};
 use anyhow::Context as _;
 use clap::Parser;
 use tokio::signal::unix::{SignalKind, signal};
@@ -20,6 +21,8 @@ use tokio_util::sync::CancellationToken;
 
 /// Something failed.
 const FAILED: u8 = 1;
+/// A task that `tasks --exit-status` printed has failed.
+const TASK_FAILED: u8 = 3;
 /// Bad usage or configuration; `clap` exits with it, too.
 const BAD_CONFIGURATION: u8 = 2;
 
@@ -52,6 +55,15 @@ fn run(cli: &Cli) -> anyhow::Result<ExitCode> {
             let ok = check(&cli.options.config_file, &environment, &mut io::stdout().lock())?;
             return Ok(ExitCode::from(if ok { 0 } else { FAILED }));
         }
+        Command::Tasks(wanted) => {
+            let config = load(&cli.options.config_file, &environment)?;
+            let list = async |stop| list(config, &wanted, &environment, &stop).await;
+            return Ok(ExitCode::from(match until_stopped(list)? {
+                Ended::Complete => 0,
+                Ended::Incomplete => FAILED,
+                Ended::TaskFailed => TASK_FAILED,
+            }));
+        }
     }
     Ok(ExitCode::SUCCESS)
 }
@@ -72,9 +84,9 @@ fn scenario(what: &Simulate) -> anyhow::Result<Scenario> {
 }
 
 /// Runs `work` on a runtime of its own; SIGTERM and SIGINT tell it to stop.
-fn until_stopped(
-    work: impl AsyncFnOnce(CancellationToken) -> anyhow::Result<()>,
-) -> anyhow::Result<()> {
+fn until_stopped<T>(
+    work: impl AsyncFnOnce(CancellationToken) -> anyhow::Result<T>,
+) -> anyhow::Result<T> {
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
     runtime.block_on(async {
         let stop = CancellationToken::new();
@@ -127,6 +139,18 @@ async fn demo(serving: Serving, stop: CancellationToken) -> anyhow::Result<()> {
     demo.run(stop).await
 }
 
+async fn list(
+    config: Config,
+    wanted: &Tasks,
+    environment: &Environment,
+    stop: &CancellationToken,
+) -> anyhow::Result<Ended> {
+    let clock = Clock::system();
+    let terminal = Terminal::of_stdout(environment);
+    let (out, log) = (&mut io::stdout(), &mut io::stderr());
+    tasks::tasks(config, wanted, environment, &clock, terminal, out, log, stop).await
+}
+
 async fn simulate(
     scenario: Scenario,
     what: &Simulate,
@@ -159,7 +183,8 @@ fn report(error: &anyhow::Error) -> ExitCode {
     let (code, message) = if let Some(problems) = error.downcast_ref::<LoadError>() {
         (BAD_CONFIGURATION, problems.to_string())
     } else {
-        let code = if error.is::<ScenarioError>() { BAD_CONFIGURATION } else { FAILED };
+        let is_usage = error.is::<ScenarioError>() || error.is::<NoSuchInstance>();
+        let code = if is_usage { BAD_CONFIGURATION } else { FAILED };
         (code, format!("error: {error:#}"))
     };
     // Without stderr the exit code alone has to do.

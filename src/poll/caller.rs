@@ -5,8 +5,9 @@ use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
 
 use crate::api::error::Retry;
-use crate::api::{Client, Error, Kind, ListImports, Page};
+use crate::api::{Client, Error, Kind, ListImports, Page, SetupError};
 use crate::clock::Clock;
+use crate::config::{self, Environment};
 use crate::instruments::Instruments;
 use crate::poll::backoff::{MAX_ATTEMPTS, call_pause};
 use crate::poll::budget::Budget;
@@ -26,6 +27,31 @@ pub(crate) struct Caller {
 pub(crate) struct Token;
 
 impl Caller {
+    /// A caller for the account `name` with a budget of its own.
+    ///
+    /// # Errors
+    ///
+    /// When the account's TLS or proxy settings cannot be used.
+    pub(crate) fn new(
+        name: &Arc<str>,
+        account: &config::Account,
+        polling: &config::Polling,
+        environment: &Environment,
+        clock: &Clock,
+        instruments: &Instruments,
+    ) -> Result<Self, SetupError> {
+        let (clock, instruments) = (clock.clone(), instruments.clone());
+        let (own_clock, own_instruments) = (clock.clone(), instruments.clone());
+        let client = Client::new(name, account, polling, environment, own_clock, own_instruments)?;
+        Ok(Self {
+            account: Arc::clone(name),
+            client: Arc::new(client),
+            budget: Arc::new(Budget::new(account.requests_per_second, clock.clone())),
+            clock,
+            instruments,
+        })
+    }
+
     /// Waits for the right to make a call.
     pub(crate) async fn token(&self) -> Token {
         self.budget.acquire().await;

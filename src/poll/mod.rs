@@ -12,6 +12,7 @@ mod instance;
 mod journal;
 mod roster;
 mod schedule;
+mod sweep;
 mod visit;
 mod walk;
 mod window;
@@ -22,16 +23,17 @@ use tokio::sync::watch;
 use tokio::task::{JoinError, JoinSet};
 use tokio_util::sync::CancellationToken;
 
-use crate::api::{Client, SetupError};
+use crate::api::SetupError;
 use crate::clock::Clock;
 use crate::config::{Config, Environment};
 use crate::instruments::Instruments;
 use crate::store::Store;
 
 use account::AccountPoll;
-use budget::Budget;
 use caller::Caller;
 use instance::InstancePoll;
+
+pub use sweep::{Sweep, Unreachable};
 
 /// Polls every instance of every account.
 pub struct Poller {
@@ -56,21 +58,7 @@ impl Poller {
         let polling = Arc::new(config.polling.clone());
         let mut poller = Self { accounts: Vec::new(), pending: Vec::new() };
         for (name, account) in &config.accounts {
-            let client = Client::new(
-                name,
-                account,
-                &polling,
-                environment,
-                clock.clone(),
-                instruments.clone(),
-            )?;
-            let caller = Caller {
-                account: Arc::clone(name),
-                client: Arc::new(client),
-                budget: Arc::new(Budget::new(account.requests_per_second, clock.clone())),
-                clock: clock.clone(),
-                instruments: instruments.clone(),
-            };
+            let caller = Caller::new(name, account, &polling, environment, clock, instruments)?;
             let own = config.instances.iter().filter(|instance| instance.account == *name);
             let own = own.map(|target| InstancePoll::new(target.clone(), Arc::clone(&polling)));
             let (sender, pending) = watch::channel(0);

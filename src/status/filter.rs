@@ -1,6 +1,6 @@
 //! Which tasks and instances are shown.
 
-use crate::domain::{Task, TaskStatus};
+use crate::domain::Task;
 use crate::store::InstanceSnapshot;
 
 /// Which instances are shown. An empty list shows all.
@@ -60,11 +60,6 @@ impl TaskFilter {
         any(&self.status, status.as_str())
             && any(&self.kind, kind.as_str())
             && (self.import_id.is_empty() || self.import_id.contains(&import_id.0))
-    }
-
-    /// Whether it shows tasks of this status.
-    pub(crate) fn shows_status(&self, status: TaskStatus) -> bool {
-        any(&self.status, status.as_str())
     }
 }
 

@@ -50,13 +50,25 @@ pub(crate) struct Summary {
 
 /// A task on its way into the list: what its place depends on, and where it is.
 struct Candidate<'a> {
-    concern: Concern,
+    rank: Rank,
     /// The later failed and the further behind come first.
     weight: Reverse<u32>,
     /// Place of the instance in the order of their keys.
     place: usize,
     instance: &'a InstanceSnapshot,
     task: &'a domain::Task,
+}
+
+/// Groups of the list. Old failures stay in the API's list for weeks: they must not stand before
+/// what happens now.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+enum Rank {
+    FailedLately,
+    Lagging,
+    FailedEarlier,
+    UnknownStatus,
+    Running,
+    Ended,
 }
 
 /// Seconds in which a failure is a fresh one.
@@ -86,11 +98,9 @@ impl<'a> Fleet<'a> {
                 let concern = Concern::of(task);
                 *summary.statuses.entry(task.status).or_default() += 1;
                 *summary.concerns.entry(concern).or_default() += 1;
-                if concern == Concern::Failed {
-                    let failed_at = self.entered(snapshot, task);
-                    let lately = failed_at.is_some_and(|at| self.now.timestamp() - at < LATELY);
-                    summary.failed_lately += u64::from(lately);
-                }
+                let lately =
+                    concern == Concern::Failed && self.is_late(self.entered(snapshot, task));
+                summary.failed_lately += u64::from(lately);
             }
         }
         summary
@@ -108,7 +118,7 @@ impl<'a> Fleet<'a> {
             candidates.extend(shown.map(|task| self.candidate(place, snapshot, task)));
         }
         candidates.sort_unstable_by_key(|one| {
-            (one.concern, one.weight, one.place, Reverse(one.task.import_id))
+            (one.rank, one.weight, one.place, Reverse(one.task.import_id))
         });
         let total = candidates.len();
         let items = slice.of(&candidates).iter().map(|Candidate { instance, task, .. }| {
@@ -145,20 +155,30 @@ impl<'a> Fleet<'a> {
         instance: &'b InstanceSnapshot,
         task: &'b domain::Task,
     ) -> Candidate<'b> {
-        let concern = Concern::of(task);
-        let weight = match concern {
+        let lag = task.position.map_or(0, |position| position.lag_seconds);
+        let (rank, weight) = match Concern::of(task) {
             Concern::Failed => {
-                let failed_at = self.entered(instance, task).unwrap_or_default();
-                u32::try_from(failed_at).unwrap_or_default()
+                let failed_at = self.entered(instance, task);
+                let lately = self.is_late(failed_at);
+                let rank = if lately { Rank::FailedLately } else { Rank::FailedEarlier };
+                (rank, failed_at.unwrap_or_default())
             }
-            _ => task.position.map_or(0, |position| position.lag_seconds),
+            Concern::Lagging => (Rank::Lagging, lag),
+            Concern::UnknownStatus => (Rank::UnknownStatus, lag),
+            Concern::Running => (Rank::Running, lag),
+            Concern::Ended => (Rank::Ended, lag),
         };
-        Candidate { concern, weight: Reverse(weight), place, instance, task }
+        Candidate { rank, weight: Reverse(weight), place, instance, task }
+    }
+
+    /// Whether a failure is a fresh one.
+    fn is_late(&self, failed_at: Option<u32>) -> bool {
+        failed_at.is_some_and(|at| self.now.timestamp() - i64::from(at) < LATELY)
     }
 
     /// When the task was seen to enter its status, in Unix seconds.
-    fn entered(&self, instance: &InstanceSnapshot, task: &domain::Task) -> Option<i64> {
+    fn entered(&self, instance: &InstanceSnapshot, task: &domain::Task) -> Option<u32> {
         let since = self.history.instance(instance.key())?.since(task.import_id)?;
-        since.entered.then(|| i64::from(since.unix_seconds))
+        since.entered.then_some(since.unix_seconds)
     }
 }

@@ -15,12 +15,12 @@ mod query;
 mod task;
 mod verdict;
 
-pub(crate) use filter::{InstanceFilter, Slice, TaskFilter};
+pub(crate) use filter::{Slice, TaskFilter};
 pub(crate) use fleet::Fleet;
 pub(crate) use json::{instances_json, tasks_json};
-pub(crate) use page::{Link, STYLE_HASH, page};
+pub(crate) use page::{Link, STYLE_HASH, page, span};
 pub(crate) use query::{InstanceQuery, PageQuery, QueryError, TaskQuery};
-pub(crate) use task::Task;
+pub(crate) use task::{Concern, Task};
 
 use chrono::{DateTime, Utc};
 

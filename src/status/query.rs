@@ -13,7 +13,7 @@ use super::filter::{InstanceFilter, Slice, TaskFilter};
 /// Most items of a JSON list in one answer.
 const MAX_ITEMS: usize = 10_000;
 /// Rows on a page of the status page.
-pub(super) const PAGE_ROWS: usize = 50;
+pub(super) const PAGE_ROWS: usize = 25;
 
 /// A question for tasks.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -27,6 +27,7 @@ use super::query::{PAGE_ROWS, PageQuery};
 use super::verdict::{Mood, Verdict, verdict};
 
 use words::clock_time;
+pub(crate) use words::span;
 
 /// Seconds between two loads of the page.
 const REFRESH: u32 = 30;
@@ -108,6 +109,14 @@ fn top(verdict: &Verdict, fleet: &Fleet<'_>, asked: &PageQuery) -> Markup {
             p .verdict .(class(verdict.mood)) {
                 span .mark aria-hidden="true" { (mark(verdict.mood)) }
                 span { (verdict.sentence) }
+            }
+            nav .parts aria-label="Parts of this page" {
+                ul {
+                    li { a href="#tasks" { "Tasks" } }
+                    li { a href="#instances" { "Instances" } }
+                    li { a href="#accounts" { "API budget" } }
+                    li { a href="#polls" { "Recent polls" } }
+                }
             }
             p .note {
                 "As of " (clock_time(fleet.now())) ". "
