@@ -13,4 +13,6 @@ mod exposition;
 mod golden;
 mod pipeline;
 mod simulator;
+mod status;
+mod tasks;
 mod web;

@@ -4,6 +4,7 @@ mod binary;
 mod counts;
 mod faults;
 mod prometheus;
+mod status;
 
 use std::sync::Arc;
 use std::time::Duration;

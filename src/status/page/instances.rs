@@ -87,9 +87,10 @@ fn tasks(instance: &Instance<'_>) -> Markup {
     let Some(tasks) = &instance.tasks else {
         return html! { span .muted { "not known" } };
     };
-    let failed = tasks.get(TaskStatus::FAILED.as_str()).copied().unwrap_or_default();
+    let (failed, all) = (tasks.get(TaskStatus::FAILED.as_str()), tasks.values().sum());
+    let failed = failed.copied().unwrap_or_default();
     html! {
-        (number(tasks.values().sum()))
+        (number(all)) @if all == 1 { " task" } @else { " tasks" }
         @if failed > 0 { ", " strong .bad { (number(failed)) " failed" } }
     }
 }

@@ -47,7 +47,7 @@ pub(super) fn relative(unix_seconds: f64, now: DateTime<Utc>) -> Markup {
     let seconds = (now - time).num_seconds();
     let text = match seconds {
         1.. => format!("{} ago", span(seconds.unsigned_abs())),
-        0 => "now".to_owned(),
+        0 => "just now".to_owned(),
         _ => format!("in {}", span(seconds.unsigned_abs())),
     };
     dated(time, &text)
@@ -108,7 +108,7 @@ mod tests {
     #[test]
     fn times_are_told_from_now() {
         let now = DateTime::from_timestamp(1_787_220_000, 0).unwrap();
-        for (offset, text) in [(-61.0, "1 min 01 s ago"), (0.0, "now"), (30.0, "in 30 s")] {
+        for (offset, text) in [(-61.0, "1 min 01 s ago"), (0.0, "just now"), (30.0, "in 30 s")] {
             let html = relative(1_787_220_000.0 + offset, now).into_string();
             assert!(html.ends_with(&format!(">{text}</time>")), "{html}");
             assert!(html.contains("datetime=\"2026-"), "{html}");
