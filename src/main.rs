@@ -6,14 +6,14 @@ use std::process::ExitCode;
 
 use aliyun_rds_import_exporter::app::{App, Serving};
 use aliyun_rds_import_exporter::check::check;
-use aliyun_rds_import_exporter::cli::{Cli, Command, Simulate, Tasks};
+use aliyun_rds_import_exporter::cli::{Cli, Command, Simulate};
 use aliyun_rds_import_exporter::clock::Clock;
 use aliyun_rds_import_exporter::config::load::{self, LoadError};
 use aliyun_rds_import_exporter::config::{Config, Environment};
 use aliyun_rds_import_exporter::demo::Demo;
 use aliyun_rds_import_exporter::logging;
 use aliyun_rds_import_exporter::simulator::{self, Scenario, ScenarioError, Simulator};
-use aliyun_rds_import_exporter::tasks::{self, Ended, NoSuchInstance, Terminal};
+use aliyun_rds_import_exporter::tasks::{Ended, NoSuchInstance, tasks};
 use anyhow::Context as _;
 use clap::Parser;
 use tokio::signal::unix::{SignalKind, signal};
@@ -57,7 +57,8 @@ fn run(cli: &Cli) -> anyhow::Result<ExitCode> {
         }
         Command::Tasks(wanted) => {
             let config = load(&cli.options.config_file, &environment)?;
-            let list = async |stop| list(config, &wanted, &environment, &stop).await;
+            let clock = Clock::system();
+            let list = async |stop| tasks(config, &wanted, &environment, &clock, &stop).await;
             return Ok(ExitCode::from(match until_stopped(list)? {
                 Ended::Complete => 0,
                 Ended::Incomplete => FAILED,
@@ -137,18 +138,6 @@ async fn demo(serving: Serving, stop: CancellationToken) -> anyhow::Result<()> {
     }
     say(&text)?;
     demo.run(stop).await
-}
-
-async fn list(
-    config: Config,
-    wanted: &Tasks,
-    environment: &Environment,
-    stop: &CancellationToken,
-) -> anyhow::Result<Ended> {
-    let clock = Clock::system();
-    let terminal = Terminal::of_stdout(environment);
-    let (out, log) = (&mut io::stdout(), &mut io::stderr());
-    tasks::tasks(config, wanted, environment, &clock, terminal, out, log, stop).await
 }
 
 async fn simulate(

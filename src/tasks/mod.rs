@@ -7,7 +7,6 @@ mod table;
 
 use std::collections::BTreeSet;
 use std::io::{self, Write};
-use std::time::Duration;
 
 use anyhow::Context as _;
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
@@ -28,13 +27,13 @@ const WORTH_A_BAR: usize = 3;
 
 /// What the command writes to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Terminal {
+pub(crate) struct Terminal {
     /// Columns of the table; as many as it needs if `None`.
-    pub width: Option<u16>,
+    pub(crate) width: Option<u16>,
     /// Whether the table has colours.
-    pub colours: bool,
+    pub(crate) colours: bool,
     /// Whether the screen can be cleared.
-    pub clears: bool,
+    pub(crate) clears: bool,
 }
 
 /// How the command ended.
@@ -58,7 +57,7 @@ pub struct NoSuchInstance {
 impl Terminal {
     /// What stdout is. Colours are wanted unless `NO_COLOR` is set to something; `COLUMNS` counts
     /// where the terminal does not tell its width.
-    pub fn of_stdout(environment: &Environment) -> Self {
+    fn of_stdout(environment: &Environment) -> Self {
         use std::io::IsTerminal as _;
         let is_terminal = io::stdout().is_terminal();
         let told = terminal_size::terminal_size_of(io::stdout()).map(|(width, _)| width.0);
@@ -73,28 +72,27 @@ impl Terminal {
     }
 }
 
-/// Walks the instances of `config` that are wanted and writes their tasks to `out`, what failed to
-/// `log`; with `--watch` again and again until `stop`.
+/// Walks the instances of `config` that are wanted and prints their tasks on stdout, what failed on
+/// stderr; with `--watch` again and again until `stop`.
 ///
 /// # Errors
 ///
-/// When an instance is wanted that is not in the configuration, an account cannot be set up, or
-/// `out` cannot be written.
+/// When an instance is wanted that is not in the configuration, an account cannot be set up, stdout
+/// cannot be written, or it was stopped before every instance was asked.
 pub async fn tasks(
     mut config: Config,
     wanted: &Tasks,
     environment: &Environment,
     clock: &Clock,
-    terminal: Terminal,
-    out: &mut impl Write,
-    log: &mut impl Write,
     stop: &CancellationToken,
 ) -> anyhow::Result<Ended> {
     keep_wanted(&mut config.instances, &wanted.instance)?;
     let interval = config.instances.iter().map(|instance| instance.interval).min();
+    let interval = interval.context("there is no instance to ask")?;
     let (instruments, store) = (Instruments::new()?, Store::new());
     let mut sweep = Sweep::new(&config, environment, clock, &instruments, &store)?;
-    let printer = Printer { wanted, instruments: &instruments, store: &store, terminal };
+    let terminal = Terminal::of_stdout(environment);
+    let printer = Printer { wanted, terminal };
     loop {
         let started = clock.monotonic();
         let bar = bar(sweep.size());
@@ -102,11 +100,13 @@ pub async fn tasks(
         let swept = sweep.run(move || tick.inc(1), stop).await?;
         bar.finish_and_clear();
         let Some(unreachable) = swept else { return stopped(wanted) };
-        let ended = printer.print(clock, &unreachable, out, log)?;
+        let fleet = Fleet::read(&store, &instruments, clock.now());
+        let ended = printer.print(&fleet, &unreachable)?;
+        drop(fleet);
         if !wanted.watch {
             return Ok(ended);
         }
-        let next = started.saturating_add(interval.unwrap_or(Duration::from_secs(60)));
+        let next = started.saturating_add(interval);
         tokio::select! {
             () = clock.sleep_until(next) => {}
             () = stop.cancelled() => return Ok(ended),
@@ -152,38 +152,26 @@ fn bar(instances: usize) -> ProgressBar {
 /// Writes down what a sweep found.
 struct Printer<'a> {
     wanted: &'a Tasks,
-    instruments: &'a Instruments,
-    store: &'a Store,
     terminal: Terminal,
 }
 
 impl Printer<'_> {
-    fn print(
-        &self,
-        clock: &Clock,
-        unreachable: &[Unreachable],
-        out: &mut impl Write,
-        log: &mut impl Write,
-    ) -> anyhow::Result<Ended> {
-        let fleet = Fleet::read(self.store, self.instruments, clock.now());
+    fn print(&self, fleet: &Fleet<'_>, unreachable: &[Unreachable]) -> anyhow::Result<Ended> {
         let status = self.wanted.status.clone();
         let filter = TaskFilter { status, ..TaskFilter::default() };
         let query = TaskQuery { filter, slice: Slice::ALL };
         let tasks = fleet.tasks(&query.filter, query.slice).items;
         let text = match self.wanted.output {
-            Output::Json => format!("{}\n", tasks_json(&fleet, &query)?),
+            Output::Json => format!("{}\n", tasks_json(fleet, &query)?),
             Output::Table => table::table(&tasks, self.terminal),
         };
         let clear =
             if self.wanted.watch && self.terminal.clears { "\x1b[H\x1b[2J\x1b[3J" } else { "" };
-        let write = |out: &mut dyn Write| {
-            out.write_all(clear.as_bytes())?;
-            out.write_all(text.as_bytes())?;
-            out.flush()
-        };
-        write(out).context("cannot write to stdout")?;
+        let mut out = io::stdout().lock();
+        let written = write!(out, "{clear}{text}").and_then(|()| out.flush());
+        written.context("cannot write to stdout")?;
         // Without stderr the exit code alone has to do.
-        let _ = tell(unreachable, log);
+        let _ = tell(unreachable, &mut io::stderr().lock());
         let has_failed = tasks.iter().any(|task| task.concern == Concern::Failed);
         Ok(match (self.wanted.exit_status && has_failed, unreachable.is_empty()) {
             (true, _) => Ended::TaskFailed,

@@ -64,13 +64,13 @@ pub(super) async fn page(
 /// Answers with the tasks that the query asks for.
 pub(super) async fn tasks(site: &Site, turns: &Arc<Semaphore>, query: &str) -> Response<Body> {
     let asked = TaskQuery::parse(query);
-    json(site, turns, asked, |fleet, asked| tasks_json(fleet, asked)).await
+    json(site, turns, asked, tasks_json).await
 }
 
 /// Answers with the instances that the query asks for.
 pub(super) async fn instances(site: &Site, turns: &Arc<Semaphore>, query: &str) -> Response<Body> {
     let asked = InstanceQuery::parse(query);
-    json(site, turns, asked, |fleet, asked| instances_json(fleet, asked)).await
+    json(site, turns, asked, instances_json).await
 }
 
 async fn json<Q: Send + 'static>(

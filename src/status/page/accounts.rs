@@ -42,7 +42,12 @@ fn card(account: &Account<'_>, now: DateTime<Utc>) -> Markup {
         }
         @if is_low {
             p .warn {
-                "The budget does not suffice: polls come late. Raise requests_per_second or lengthen the intervals."
+                "Polls come late. "
+                @if budget < requests_per_second {
+                    "The API allows less than they need: lengthen the intervals."
+                } @else {
+                    "Raise requests_per_second or lengthen the intervals."
+                }
             }
         }
         @if let Some((since, failure)) = account.backing_off {

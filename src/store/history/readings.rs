@@ -28,7 +28,7 @@ pub struct Readings(Vec<Reading>);
 /// Counts the tasks that readings are kept of.
 #[derive(Debug, Default)]
 pub(super) struct Quota {
-    tracked: usize,
+    pub(super) tracked: usize,
 }
 
 impl Readings {

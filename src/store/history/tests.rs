@@ -104,7 +104,7 @@ fn keeps_the_last_sixty_readings_of_a_task_while_it_has_a_position() {
 
     history.observe(&key("rm-1"), at(2_000), observed([task(1, TaskStatus::SUCCESS, None)]));
     assert!(history.instance(&key("rm-1")).unwrap().readings(ImportId(1)).is_empty());
-    assert_eq!(history.quota.take(0), true);
+    assert_eq!(history.quota.tracked, 0);
 }
 
 #[test]

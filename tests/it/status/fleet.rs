@@ -147,7 +147,7 @@ pub(super) fn mixed(server: &Server) {
     ];
     account(server, "production", None);
     account(server, "staging", None);
-    let before = vec![
+    let before = [
         task(1, TaskStatus::FULL_IMPORTING),
         task(2, TaskStatus::FAILED),
         task(3, TaskStatus::SUCCESS),

@@ -2,7 +2,7 @@
 
 use serde_json::Value;
 
-use crate::golden::assert_golden;
+use crate::golden::{assert_golden, root};
 use crate::web::Server;
 
 use super::fleet::{NOW, at, key, mixed, polled, task};
@@ -45,6 +45,21 @@ async fn the_shape_of_both_lists_is_stable() {
         let answer = json(&server, &format!("/api/v1/{name}")).await;
         let text = format!("{}\n", serde_json::to_string_pretty(&answer).unwrap());
         assert_golden(format!("tests/golden/api-{name}.json"), &text);
+    }
+}
+
+#[tokio::test]
+async fn every_field_is_documented() {
+    let reference = std::fs::read_to_string(root().join("docs/api.md")).unwrap();
+    let server = server().await;
+    for name in ["tasks", "instances"] {
+        let answer = json(&server, &format!("/api/v1/{name}")).await;
+        let part = reference.split(&format!("## `/api/v1/{name}`")).nth(1).unwrap();
+        for value in [&answer, &answer[name][0], &answer[name][0]["last_error"]] {
+            for field in value.as_object().into_iter().flat_map(|object| object.keys()) {
+                assert!(part.contains(&format!("`{field}`")), "{name}: {field}");
+            }
+        }
     }
 }
 
