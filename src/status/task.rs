@@ -107,7 +107,7 @@ impl<'a> Task<'a> {
             import_id: import_id.0,
             kind: task.kind.as_str(),
             status: task.status.as_str(),
-            status_description: history.and_then(|history| history.description(import_id)),
+            status_description: history.and_then(|history| history.description(task)),
             status_seen_since_timestamp_seconds: since.map(|since| since.unix_seconds),
             status_seen_to_begin: since.is_some_and(|Since { entered, .. }| entered),
             concern: Concern::of(task),

@@ -1,20 +1,18 @@
 //! The past of one instance and its tasks.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
 use chrono::{DateTime, Utc};
 
-use crate::domain::ImportId;
+use crate::domain::{ImportId, Task, TaskStatus};
 use crate::store::TaskList;
 
+use super::descriptions::{Descriptions, Words};
 use super::polls::Poll;
 use super::readings::{Quota, Reading, Readings};
 use super::{Failure, Observed};
-
-/// Tasks of an instance whose descriptions are kept: those with the highest numbers.
-const MAX_DESCRIPTIONS: usize = 1_000;
 
 /// What is known of the past of an instance.
 #[derive(Debug, Default)]
@@ -24,7 +22,7 @@ pub struct InstanceHistory {
     /// When each task was seen to enter its status, in Unix seconds. The others are as they were
     /// when the instance was first walked.
     entered: BTreeMap<ImportId, u32>,
-    descriptions: BTreeMap<ImportId, Arc<str>>,
+    descriptions: Descriptions,
     readings: BTreeMap<ImportId, Readings>,
     last_failure: Option<(DateTime<Utc>, Arc<Failure>)>,
     failures_in_a_row: u32,
@@ -52,40 +50,24 @@ pub struct LastPoll {
 }
 
 impl InstanceHistory {
-    pub(super) fn observe(&mut self, at: DateTime<Utc>, observed: Observed<'_>, quota: &mut Quota) {
+    pub(super) fn observe(
+        &mut self,
+        at: DateTime<Utc>,
+        observed: Observed<'_>,
+        quota: &mut Quota,
+        words: &mut Words,
+    ) {
         let Observed { tasks, entered, descriptions, has_new_positions } = observed;
         let now = unix_seconds(at);
         self.first_walk.get_or_insert(now);
         for import_id in entered {
             self.entered.insert(*import_id, now);
-            self.descriptions.remove(import_id);
         }
         self.entered.retain(|import_id, _| find(&tasks, *import_id).is_some());
-        self.describe(&tasks, descriptions);
+        self.descriptions.update(&tasks, entered, descriptions, words);
         self.drop_readings(&tasks, quota);
         if has_new_positions {
             self.add_readings(now, &tasks, quota);
-        }
-    }
-
-    fn describe(&mut self, tasks: &TaskList, fresh: BTreeMap<ImportId, String>) {
-        if self.descriptions.is_empty() && fresh.is_empty() {
-            return;
-        }
-        // Many tasks are described in the same words.
-        let mut words: BTreeSet<Arc<str>> = self.descriptions.values().map(Arc::clone).collect();
-        for (import_id, description) in fresh {
-            if description.trim().is_empty() {
-                continue;
-            }
-            let known = words.get(description.as_str()).map(Arc::clone);
-            let shared = known.unwrap_or_else(|| Arc::from(description));
-            words.insert(Arc::clone(&shared));
-            self.descriptions.insert(import_id, shared);
-        }
-        self.descriptions.retain(|import_id, _| find(tasks, *import_id).is_some());
-        while self.descriptions.len() > MAX_DESCRIPTIONS {
-            self.descriptions.pop_first();
         }
     }
 
@@ -138,8 +120,11 @@ impl InstanceHistory {
     }
 
     /// What the API says of a task's status. Nothing of one that succeeded.
-    pub fn description(&self, import_id: ImportId) -> Option<&str> {
-        self.descriptions.get(&import_id).map(|text| &**text)
+    pub fn description(&self, task: &Task) -> Option<&str> {
+        self.descriptions
+            .of(task)
+            .map(|text| &**text)
+            .filter(|_| task.status != TaskStatus::SUCCESS)
     }
 
     /// The last lag readings of a task, the oldest first.

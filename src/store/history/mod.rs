@@ -5,6 +5,7 @@
 //! none of it, and it ends with the process. All of it is bounded: by the tasks that are shown, by
 //! [`MAX_TRACKED`] tasks with lag readings, and by a fixed number of polls.
 
+mod descriptions;
 mod instance;
 mod polls;
 mod readings;
@@ -24,6 +25,7 @@ pub use instance::{InstanceHistory, LastPoll, Since};
 pub use polls::{Poll, Walked};
 pub use readings::{MAX_TRACKED, Reading, Readings};
 
+use descriptions::Words;
 use polls::Polls;
 use readings::Quota;
 
@@ -37,6 +39,7 @@ pub struct History {
     accounts: BTreeMap<Arc<str>, AccountHistory>,
     polls: Polls,
     quota: Quota,
+    words: Words,
     last_failure: Option<Arc<Failure>>,
 }
 
@@ -67,7 +70,7 @@ pub struct Failure {
 pub struct Observed<'a> {
     /// The tasks known since.
     pub tasks: TaskList,
-    /// Those that were seen to enter a status.
+    /// Those that were seen to enter a status, in the order of their numbers.
     pub entered: &'a [ImportId],
     /// `ImportDataStatusDescription` where the API gave one.
     pub descriptions: BTreeMap<ImportId, String>,
@@ -78,13 +81,13 @@ pub struct Observed<'a> {
 impl History {
     /// Takes note of what a walk showed that ended at `at`.
     pub fn observe(&mut self, key: &InstanceKey, at: DateTime<Utc>, observed: Observed<'_>) {
-        let Self { instances, quota, .. } = self;
+        let Self { instances, quota, words, .. } = self;
         // Not by the entry API: it would need a new key for every poll.
         if !instances.contains_key(key) {
             instances.insert(key.clone(), InstanceHistory::default());
         }
         if let Some(instance) = instances.get_mut(key) {
-            instance.observe(at, observed, quota);
+            instance.observe(at, observed, quota, words);
         }
     }
 

@@ -4,8 +4,8 @@
 const MAX_READINGS: usize = 60;
 /// Room is made for this many at a time.
 const STEP: usize = 12;
-/// Tasks of the whole process that readings are kept of: 4 MB.
-pub const MAX_TRACKED: usize = 8_192;
+/// Tasks of the whole process that readings are kept of: 2 MB.
+pub const MAX_TRACKED: usize = 4_096;
 /// This share of them is kept for tasks that are behind, so that thousands which follow closely do
 /// not use up the room for the few that matter.
 const RESERVED: usize = MAX_TRACKED / 2;

@@ -31,10 +31,6 @@ fn observed(tasks: impl IntoIterator<Item = Task>) -> Observed<'static> {
     Observed { tasks, has_new_positions: true, ..Observed::default() }
 }
 
-fn described(pairs: &[(u64, &str)]) -> BTreeMap<ImportId, String> {
-    pairs.iter().map(|(id, text)| (ImportId(*id), (*text).to_owned())).collect()
-}
-
 fn poll(id: &str, ended_at: i64, failure: Option<Arc<Failure>>) -> Poll {
     let walked = failure.is_none().then_some(Walked { pages: 1, tasks: 1 });
     let duration = Duration::from_secs(1);
@@ -59,36 +55,14 @@ fn a_task_is_in_its_status_since_it_was_seen_to_enter_it() {
 }
 
 #[test]
-fn a_description_stays_with_the_status_and_goes_with_it() {
+fn a_task_that_succeeded_is_not_described() {
     let mut history = History::default();
-    let running = task(1, TaskStatus::FULL_IMPORTING, None);
-    let descriptions = described(&[(1, "table 3 of 7"), (2, " ")]);
-    let first = Observed { descriptions, ..observed([running, task(2, TaskStatus::FAILED, None)]) };
-    history.observe(&key("rm-1"), at(100), first);
-    history.observe(&key("rm-1"), at(200), observed([running]));
-    let of = |history: &History, id| {
-        history.instance(&key("rm-1")).unwrap().description(ImportId(id)).map(str::to_owned)
-    };
-    assert_eq!(of(&history, 1).as_deref(), Some("table 3 of 7"));
-    assert_eq!(of(&history, 2), None);
-
-    let entered = [ImportId(1)];
-    let done = Task { status: TaskStatus::SUCCESS, ..running };
-    history.observe(&key("rm-1"), at(300), Observed { entered: &entered, ..observed([done]) });
-    assert_eq!(of(&history, 1), None);
-}
-
-#[test]
-fn the_same_words_are_the_same_memory_and_old_tasks_lose_theirs_first() {
-    let mut history = History::default();
-    let tasks: Vec<_> = (0..1_200).map(|id| task(id, TaskStatus::FAILED, None)).collect();
-    let descriptions = tasks.iter().map(|task| (task.import_id, "disk full".to_owned())).collect();
-    history.observe(&key("rm-1"), at(1), Observed { descriptions, ..observed(tasks) });
+    let tasks = [task(1, TaskStatus::FAILED, None), task(2, TaskStatus::SUCCESS, None)];
+    let descriptions = tasks.iter().map(|task| (task.import_id, "words".to_owned())).collect();
+    history.observe(&key("rm-1"), at(100), Observed { descriptions, ..observed(tasks) });
 
     let instance = history.instance(&key("rm-1")).unwrap();
-    assert_eq!(instance.description(ImportId(199)), None);
-    let [first, last] = [200, 1_199].map(|id| instance.description(ImportId(id)).unwrap());
-    assert_eq!(first.as_ptr(), last.as_ptr());
+    assert_eq!(tasks.each_ref().map(|task| instance.description(task)), [Some("words"), None]);
 }
 
 #[test]
