@@ -13,19 +13,19 @@ use crate::store::history::{Failure, History};
 #[derive(Debug)]
 pub(crate) struct Account<'a> {
     /// Its name.
-    pub name: &'a str,
+    pub(crate) name: &'a str,
     /// How many instances it has.
-    pub instances: usize,
+    pub(crate) instances: usize,
     /// `requests_per_second` of the configuration.
-    pub requests_per_second: f64,
+    pub(crate) requests_per_second: f64,
     /// The rate now in force; lower after throttling.
-    pub budget: f64,
+    pub(crate) budget: f64,
     /// The calls a second that polling needs as it goes now.
-    pub needed: f64,
+    pub(crate) needed: f64,
     /// Answers so far by which the API throttled it.
-    pub throttled: u64,
+    pub(crate) throttled: u64,
     /// Since when its instances are not polled, and why.
-    pub backing_off: Option<&'a (DateTime<Utc>, Arc<Failure>)>,
+    pub(crate) backing_off: Option<&'a (DateTime<Utc>, Arc<Failure>)>,
 }
 
 /// Every account, by name.

@@ -3,41 +3,45 @@
 use crate::domain::Task;
 use crate::store::InstanceSnapshot;
 
+use super::task::Concern;
+
 /// Which instances are shown. An empty list shows all.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(crate) struct InstanceFilter {
     /// Names of accounts.
-    pub account: Vec<String>,
+    pub(crate) account: Vec<String>,
     /// Region IDs.
-    pub region_id: Vec<String>,
+    pub(crate) region_id: Vec<String>,
     /// Instance IDs.
-    pub db_instance_id: Vec<String>,
+    pub(crate) db_instance_id: Vec<String>,
     /// What ID or name contain, in any case.
-    pub containing: String,
+    pub(crate) containing: String,
     /// States of polling: `active`, `failing`, `idle`, `pending`.
-    pub state: Vec<String>,
+    pub(crate) state: Vec<String>,
 }
 
 /// Which tasks are shown.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(crate) struct TaskFilter {
     /// Those of these instances.
-    pub instances: InstanceFilter,
+    pub(crate) instances: InstanceFilter,
     /// Numbers of tasks.
-    pub import_id: Vec<u64>,
+    pub(crate) import_id: Vec<u64>,
     /// Types, in the API's spelling.
-    pub kind: Vec<String>,
+    pub(crate) kind: Vec<String>,
     /// Statuses, in the API's spelling.
-    pub status: Vec<String>,
+    pub(crate) status: Vec<String>,
+    /// How much they matter.
+    pub(crate) concern: Vec<Concern>,
 }
 
 /// Which part of a list is shown.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Slice {
     /// How many are left out at the start.
-    pub offset: usize,
+    pub(crate) offset: usize,
     /// How many are shown at most.
-    pub limit: usize,
+    pub(crate) limit: usize,
 }
 
 impl InstanceFilter {
@@ -59,6 +63,7 @@ impl TaskFilter {
         let Task { import_id, kind, status, .. } = task;
         any(&self.status, status.as_str())
             && any(&self.kind, kind.as_str())
+            && (self.concern.is_empty() || self.concern.contains(&Concern::of(task)))
             && (self.import_id.is_empty() || self.import_id.contains(&import_id.0))
     }
 }

@@ -28,24 +28,24 @@ pub(crate) struct Fleet<'a> {
 #[derive(Debug)]
 pub(crate) struct Part<T> {
     /// The part.
-    pub items: Vec<T>,
+    pub(crate) items: Vec<T>,
     /// Length of the list that it is a part of.
-    pub total: usize,
+    pub(crate) total: usize,
 }
 
 /// What counts add up to.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Summary {
     /// Tasks by status.
-    pub statuses: BTreeMap<TaskStatus, u64>,
+    pub(crate) statuses: BTreeMap<TaskStatus, u64>,
     /// Tasks by how much they matter.
-    pub concerns: BTreeMap<Concern, u64>,
+    pub(crate) concerns: BTreeMap<Concern, u64>,
     /// Instances by state of polling.
-    pub states: BTreeMap<PollState, u64>,
+    pub(crate) states: BTreeMap<PollState, u64>,
     /// Instances that cannot be reached for so long that their tasks are not shown.
-    pub withdrawn: u64,
+    pub(crate) withdrawn: u64,
     /// Failed tasks that were seen to fail within the last day.
-    pub failed_lately: u64,
+    pub(crate) failed_lately: u64,
 }
 
 /// A task on its way into the list: what its place depends on, and where it is.

@@ -15,50 +15,50 @@ use super::unix_time;
 #[derive(Debug, Serialize)]
 pub(crate) struct Instance<'a> {
     /// Label of the instance.
-    pub account: &'a str,
+    pub(crate) account: &'a str,
     /// Label of the instance.
-    pub region_id: &'a str,
+    pub(crate) region_id: &'a str,
     /// Label of the instance.
-    pub db_instance_id: &'a str,
+    pub(crate) db_instance_id: &'a str,
     /// Its name for people; may be empty.
-    pub name: &'a str,
+    pub(crate) name: &'a str,
     /// Its engine.
-    pub engine: &'static str,
+    pub(crate) engine: &'static str,
     /// `active`, `failing`, `idle` or `pending`.
-    pub state: &'static str,
+    pub(crate) state: &'static str,
     /// Metric of the instance.
-    pub instance_up: Option<u8>,
+    pub(crate) instance_up: Option<u8>,
     /// Metric of the instance.
-    pub instance_last_success_timestamp_seconds: Option<f64>,
+    pub(crate) instance_last_success_timestamp_seconds: Option<f64>,
     /// Metric of the instance.
-    pub instance_next_poll_timestamp_seconds: Option<f64>,
+    pub(crate) instance_next_poll_timestamp_seconds: Option<f64>,
     /// Metric of the instance.
-    pub instance_walk_duration_seconds: Option<f64>,
+    pub(crate) instance_walk_duration_seconds: Option<f64>,
     /// Metric of the instance.
-    pub instance_walk_pages: Option<u32>,
+    pub(crate) instance_walk_pages: Option<u32>,
     /// API calls of the last poll that made any, retries included.
-    pub last_poll_calls: Option<u32>,
+    pub(crate) last_poll_calls: Option<u32>,
     /// Walks that failed since the last good one.
-    pub failures_in_a_row: u32,
+    pub(crate) failures_in_a_row: u32,
     /// Number of tasks by status, those without a task left out; `None` while they are not shown.
-    pub tasks: Option<BTreeMap<&'static str, u64>>,
+    pub(crate) tasks: Option<BTreeMap<&'static str, u64>>,
     /// The last error of its polls. It stays when they succeed again.
-    pub last_error: Option<LastError<'a>>,
+    pub(crate) last_error: Option<LastError<'a>>,
 }
 
 /// The last error of an instance's polls.
 #[derive(Debug, Serialize)]
 pub(crate) struct LastError<'a> {
     /// When it was, in Unix seconds.
-    pub timestamp_seconds: f64,
+    pub(crate) timestamp_seconds: f64,
     /// The label `code` of the metrics.
-    pub code: &'a str,
+    pub(crate) code: &'a str,
     /// What the API or the network said.
-    pub message: &'a str,
+    pub(crate) message: &'a str,
     /// The ID that the API gave the request, for a support ticket.
-    pub request_id: Option<&'a str>,
+    pub(crate) request_id: Option<&'a str>,
     /// What the operator can do.
-    pub hint: &'static str,
+    pub(crate) hint: &'static str,
 }
 
 impl<'a> Instance<'a> {

@@ -9,6 +9,7 @@ use std::fmt::Write as _;
 use crate::store::PollState;
 
 use super::filter::{InstanceFilter, Slice, TaskFilter};
+use super::task::Concern;
 
 /// Most items of a JSON list in one answer.
 const MAX_ITEMS: usize = 10_000;
@@ -19,35 +20,37 @@ pub(super) const PAGE_ROWS: usize = 25;
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct TaskQuery {
     /// Which ones.
-    pub filter: TaskFilter,
+    pub(crate) filter: TaskFilter,
     /// Which part of them.
-    pub slice: Slice,
+    pub(crate) slice: Slice,
 }
 
 /// A question for instances.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct InstanceQuery {
     /// Which ones.
-    pub filter: InstanceFilter,
+    pub(crate) filter: InstanceFilter,
     /// Which part of them.
-    pub slice: Slice,
+    pub(crate) slice: Slice,
 }
 
 /// What the status page is to show.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct PageQuery {
     /// Only tasks in this status.
-    pub status: Option<String>,
+    pub(crate) status: Option<String>,
+    /// Only tasks that matter this much.
+    pub(crate) concern: Option<Concern>,
     /// Only instances whose ID or name contains this.
-    pub instance: String,
+    pub(crate) instance: String,
     /// Only instances polled like this.
-    pub state: Option<String>,
+    pub(crate) state: Option<String>,
     /// Page of the tasks, from 1.
-    pub tasks_page: usize,
+    pub(crate) tasks_page: usize,
     /// Page of the instances, from 1.
-    pub instances_page: usize,
+    pub(crate) instances_page: usize,
     /// Whether the page loads itself again.
-    pub refreshes: bool,
+    pub(crate) refreshes: bool,
 }
 
 /// A query that cannot be answered, and why.
@@ -96,10 +99,17 @@ impl TaskQuery {
                 }
                 "type" => filter.kind.push(value.into_owned()),
                 "status" => filter.status.push(value.into_owned()),
+                "concern" => {
+                    let allowed = "allowed are failed, lagging, unknown_status, running and ended";
+                    let (name, text) = ("concern", value.into_owned());
+                    let concern = Concern::named(&text);
+                    let refused = || QueryError::Value { name, value: text.clone(), allowed };
+                    filter.concern.push(concern.ok_or_else(refused)?);
+                }
                 "limit" => window.limit(&value)?,
                 "offset" => window.offset(&value)?,
                 _ => {
-                    let known = "account, region_id, db_instance_id, import_id, type, status, limit and offset";
+                    let known = "account, region_id, db_instance_id, import_id, type, status, concern, limit and offset";
                     return Err(QueryError::Unknown { name: name.into_owned(), known });
                 }
             }
@@ -150,6 +160,7 @@ impl PageQuery {
             let some = || Some(value.trim().to_owned()).filter(|text| !text.is_empty());
             match &*name {
                 "status" => asked.status = some(),
+                "concern" => asked.concern = Concern::named(&value),
                 "instance" => asked.instance = some().unwrap_or_default(),
                 "state" => asked.state = some(),
                 "tasks_page" => asked.tasks_page = page().unwrap_or(1),
@@ -166,8 +177,14 @@ impl PageQuery {
         TaskFilter {
             instances: self.instances(),
             status: self.status.iter().cloned().collect(),
+            concern: self.concern.into_iter().collect(),
             ..TaskFilter::default()
         }
+    }
+
+    /// Whether failed tasks and those that are behind have lists of their own.
+    pub(crate) fn groups(&self) -> bool {
+        self.status.is_none() && self.concern.is_none()
     }
 
     /// The instances it shows.
@@ -181,13 +198,17 @@ impl PageQuery {
 
     /// Whether anything is left out.
     pub(super) fn filters(&self) -> bool {
-        self.status.is_some() || self.state.is_some() || !self.instance.is_empty()
+        !self.groups() || self.state.is_some() || !self.instance.is_empty()
     }
 
     /// A link to the page that shows this, from wherever the page is served.
     pub(super) fn link(&self) -> String {
         let mut query = form_urlencoded::Serializer::new(String::new());
-        let texts = [("status", self.status.as_deref()), ("state", self.state.as_deref())];
+        let texts = [
+            ("status", self.status.as_deref()),
+            ("concern", self.concern.map(Concern::as_str)),
+            ("state", self.state.as_deref()),
+        ];
         for (name, value) in texts {
             if let Some(value) = value {
                 query.append_pair(name, value);
@@ -216,6 +237,7 @@ impl Default for PageQuery {
     fn default() -> Self {
         Self {
             status: None,
+            concern: None,
             instance: String::new(),
             state: None,
             tasks_page: 1,
@@ -301,13 +323,17 @@ mod tests {
         for (query, message) in [
             (
                 "statu=Failed",
-                "unknown parameter \"statu\"; known are account, region_id, db_instance_id, import_id, type, status, limit and offset",
+                "unknown parameter \"statu\"; known are account, region_id, db_instance_id, import_id, type, status, concern, limit and offset",
             ),
             ("limit=0", "limit=\"0\": allowed is a number from 1 to 10000"),
             ("limit=10001", "limit=\"10001\": allowed is a number from 1 to 10000"),
             ("limit=%2B1", "limit=\"+1\": allowed is a number from 1 to 10000"),
             ("offset=-1", "offset=\"-1\": allowed is a number from 0"),
             ("offset=1&offset=2", "offset is given more than once"),
+            (
+                "concern=Failed",
+                "concern=\"Failed\": allowed are failed, lagging, unknown_status, running and ended",
+            ),
             ("import_id=x", "import_id=\"x\": allowed is the number of a task"),
         ] {
             assert_eq!(TaskQuery::parse(query).unwrap_err().to_string(), message, "{query}");
@@ -335,13 +361,14 @@ mod tests {
         #[test]
         fn a_link_leads_to_what_it_was_made_from(
             status in prop::option::of("[^\\s]{1,20}"),
+            concern in prop::option::of(prop::sample::select(&Concern::ALL[..])),
             instance in "[^\\s]{0,20}",
             tasks_page in 1_usize..1_000,
             instances_page in 1_usize..1_000,
             refreshes: bool,
         ) {
             let state = Some("idle".to_owned());
-            let asked = PageQuery { status, instance, state, tasks_page, instances_page, refreshes };
+            let asked = PageQuery { status, concern, instance, state, tasks_page, instances_page, refreshes };
             let link = asked.link();
             prop_assert_eq!(PageQuery::parse(&link[1..]), asked);
         }

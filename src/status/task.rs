@@ -25,6 +25,26 @@ pub(crate) enum Concern {
 }
 
 impl Concern {
+    /// Every one, those first that matter most.
+    pub(crate) const ALL: [Self; 5] =
+        [Self::Failed, Self::Lagging, Self::UnknownStatus, Self::Running, Self::Ended];
+
+    /// Its name in JSON and in queries.
+    pub(crate) fn as_str(self) -> &'static str {
+        match self {
+            Self::Failed => "failed",
+            Self::Lagging => "lagging",
+            Self::UnknownStatus => "unknown_status",
+            Self::Running => "running",
+            Self::Ended => "ended",
+        }
+    }
+
+    /// The one of this name.
+    pub(crate) fn named(name: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|concern| concern.as_str() == name)
+    }
+
     /// How much this task matters.
     pub(crate) fn of(task: &domain::Task) -> Self {
         let lag = task.position.map_or(0, |position| position.lag_seconds);
@@ -46,43 +66,43 @@ impl Concern {
 #[derive(Debug, Serialize)]
 pub(crate) struct Task<'a> {
     /// Label of the instance.
-    pub account: &'a str,
+    pub(crate) account: &'a str,
     /// Label of the instance.
-    pub region_id: &'a str,
+    pub(crate) region_id: &'a str,
     /// Label of the instance.
-    pub db_instance_id: &'a str,
+    pub(crate) db_instance_id: &'a str,
     /// The instance's name for people; may be empty.
-    pub name: &'a str,
+    pub(crate) name: &'a str,
     /// The instance's engine.
-    pub engine: &'static str,
+    pub(crate) engine: &'static str,
     /// The task's number.
-    pub import_id: u64,
+    pub(crate) import_id: u64,
     /// `ImportDataType`
     #[serde(rename = "type")]
-    pub kind: &'static str,
+    pub(crate) kind: &'static str,
     /// `ImportDataStatus`
-    pub status: &'static str,
+    pub(crate) status: &'static str,
     /// `ImportDataStatusDescription`, as free as the API's text is.
-    pub status_description: Option<&'a str>,
+    pub(crate) status_description: Option<&'a str>,
     /// Since when the exporter has seen it in this status, in Unix seconds.
-    pub status_seen_since_timestamp_seconds: Option<u32>,
+    pub(crate) status_seen_since_timestamp_seconds: Option<u32>,
     /// Whether it was seen to enter the status then; else it was in it before.
-    pub status_seen_to_begin: bool,
+    pub(crate) status_seen_to_begin: bool,
     /// How much it matters.
-    pub concern: Concern,
+    pub(crate) concern: Concern,
     /// Metric of the task.
-    pub task_incremental_lag_seconds: Option<u32>,
+    pub(crate) task_incremental_lag_seconds: Option<u32>,
     /// Metric of the task.
-    pub task_incremental_position_timestamp_seconds: Option<u32>,
+    pub(crate) task_incremental_position_timestamp_seconds: Option<u32>,
     /// Estimated seconds until it has caught up; only while its lag falls.
-    pub catch_up_seconds: Option<u64>,
+    pub(crate) catch_up_seconds: Option<u64>,
     /// Metric of the instance.
-    pub instance_up: Option<u8>,
+    pub(crate) instance_up: Option<u8>,
     /// Metric of the instance: the task is as old as this.
-    pub instance_last_success_timestamp_seconds: Option<f64>,
+    pub(crate) instance_last_success_timestamp_seconds: Option<f64>,
     /// Its last lag readings, the oldest first.
     #[serde(skip)]
-    pub readings: &'a [Reading],
+    pub(crate) readings: &'a [Reading],
 }
 
 impl<'a> Task<'a> {
@@ -133,6 +153,15 @@ mod tests {
     use super::*;
 
     #[test]
+    fn a_concern_has_the_same_name_everywhere() {
+        for concern in Concern::ALL {
+            assert_eq!(serde_json::to_value(concern).unwrap(), concern.as_str());
+            assert_eq!(Concern::named(concern.as_str()), Some(concern));
+        }
+        assert_eq!(Concern::named("Failed"), None);
+    }
+
+    #[test]
     fn failed_before_lagging_before_unknown_before_running_before_ended() {
         let paused = TaskStatus::parse("PausedByOperator").unwrap();
         for (status, lag, concern) in [
@@ -151,13 +180,6 @@ mod tests {
             let task = domain::Task { import_id: ImportId(1), kind, status, position };
             assert_eq!(Concern::of(&task), concern, "{status} {lag:?}");
         }
-        let order = [
-            Concern::Failed,
-            Concern::Lagging,
-            Concern::UnknownStatus,
-            Concern::Running,
-            Concern::Ended,
-        ];
-        assert!(order.is_sorted());
+        assert!(Concern::ALL.is_sorted());
     }
 }

@@ -11,9 +11,9 @@ use super::task::Concern;
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Verdict {
     /// How things are.
-    pub mood: Mood,
+    pub(crate) mood: Mood,
     /// One sentence for people.
-    pub sentence: String,
+    pub(crate) sentence: String,
 }
 
 /// How things are; the last is the worst.

@@ -14,13 +14,14 @@ pub(super) fn counts(summary: &Summary, asked: &PageQuery) -> Markup {
     let total: u64 = summary.statuses.values().sum();
     let to = |status: Option<&str>| PageQuery {
         status: status.map(str::to_owned),
+        concern: None,
         tasks_page: 1,
         ..asked.clone()
     };
     html! {
         nav .counts aria-label="Tasks by status" {
             ul {
-                li { (count(&to(None), "All", total, "all", asked.status.is_none())) }
+                li { (count(&to(None), "All", total, "all", asked.groups())) }
                 @for (status, of_status) in by_status {
                     @let current = asked.status.as_deref() == Some(status);
                     li { (count(&to(Some(status)), status, of_status, tone(status), current)) }

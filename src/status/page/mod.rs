@@ -42,25 +42,24 @@ pub(crate) static STYLE_HASH: LazyLock<String> =
 #[derive(Debug)]
 pub(crate) struct Page {
     /// The HTML.
-    pub html: String,
+    pub(crate) html: String,
     /// Seconds after which it should be loaded again.
-    pub refresh: Option<u32>,
+    pub(crate) refresh: Option<u32>,
 }
 
 /// A link to another path of the exporter.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Link<'a> {
     /// The path, with its slash at the start.
-    pub path: &'a str,
+    pub(crate) path: &'a str,
     /// What is there.
-    pub about: &'a str,
+    pub(crate) about: &'a str,
 }
 
 /// Writes the page that `asked` asks for.
 pub(crate) fn page(fleet: &Fleet<'_>, asked: &PageQuery, links: &[Link<'_>]) -> Page {
     let (summary, accounts) = (fleet.summary(), fleet.accounts());
     let verdict = verdict(&summary, &accounts);
-    let tasks = fleet.tasks(&asked.tasks(), slice(asked.tasks_page));
     let instances = fleet.instances(&asked.instances(), slice(asked.instances_page));
     let now = fleet.now();
     let body = html! {
@@ -68,7 +67,7 @@ pub(crate) fn page(fleet: &Fleet<'_>, asked: &PageQuery, links: &[Link<'_>]) -> 
         main {
             (filters::counts(&summary, asked))
             (filters::form(&summary, asked))
-            (tasks::section(&tasks, asked, now))
+            (tasks::sections(fleet, asked))
             (instances::section(&instances, asked, now))
             (accounts::section(&accounts, now))
             (polls::section(&fleet.polls(), now))

@@ -3,47 +3,114 @@
 use chrono::{DateTime, Utc};
 use maud::{Markup, html};
 
-use crate::status::fleet::Part;
+use crate::status::filter::{Slice, TaskFilter};
+use crate::status::fleet::{Fleet, Part};
 use crate::status::query::PageQuery;
 use crate::status::task::{Concern, Task};
+use crate::status::verdict::number;
 
 use super::filters::tone;
 use super::pager::{pager, range};
+use super::slice;
 use super::sparkline::sparkline;
 use super::words::{foreign, relative, span};
 
-/// The tasks of the page that is asked for.
-pub(super) fn section(tasks: &Part<Task<'_>>, asked: &PageQuery, now: DateTime<Utc>) -> Markup {
+/// What the tasks are called that have no list of their own, when others have.
+const OTHERS: &str = "Other tasks";
+/// Rows of a list that the page has of its own for tasks that need attention.
+const FIRST_ROWS: usize = 10;
+
+/// The tasks that are asked for. If nobody asked for some in particular, the failed ones and those
+/// that are behind come first in lists of their own: neither can hide the other.
+pub(super) fn sections(fleet: &Fleet<'_>, asked: &PageQuery) -> Markup {
+    let now = fleet.now();
+    if !asked.groups() {
+        let tasks = fleet.tasks(&asked.tasks(), slice(asked.tasks_page));
+        return main_list("Tasks", &tasks, asked, now);
+    }
+    let of = |concerns: &[Concern], slice| {
+        let filter = TaskFilter { concern: concerns.to_vec(), ..asked.tasks() };
+        fleet.tasks(&filter, slice)
+    };
+    let first = Slice { offset: 0, limit: FIRST_ROWS };
+    let failed = of(&[Concern::Failed], first);
+    let lagging = of(&[Concern::Lagging], first);
+    let rest = [Concern::UnknownStatus, Concern::Running, Concern::Ended];
+    let rest = of(&rest, slice(asked.tasks_page));
+    let title = if failed.total + lagging.total == 0 { "Tasks" } else { OTHERS };
+    html! {
+        @if asked.tasks_page == 1 {
+            (short_list("failed", "Failed tasks", Concern::Failed, &failed, asked, now))
+            (short_list("behind", "Tasks that are behind", Concern::Lagging, &lagging, asked, now))
+        }
+        (main_list(title, &rest, asked, now))
+    }
+}
+
+/// The first tasks of a concern, with a link to all of them.
+fn short_list(
+    id: &str,
+    title: &str,
+    concern: Concern,
+    tasks: &Part<Task<'_>>,
+    asked: &PageQuery,
+    now: DateTime<Utc>,
+) -> Markup {
+    if tasks.total == 0 {
+        return html! {};
+    }
+    let all = PageQuery { concern: Some(concern), ..asked.clone() };
+    let title_id = format!("{id}-title");
+    html! {
+        section id=(id) aria-labelledby=(title_id) {
+            h2 id=(title_id) { (title) " " span .muted { (number(tasks.total as u64)) } }
+            (table(&title_id, tasks, asked, now))
+            @if tasks.total > tasks.items.len() {
+                p .more {
+                    a href={ (all.link()) "#tasks" } { "Show all " (number(tasks.total as u64)) }
+                }
+            }
+        }
+    }
+}
+
+fn main_list(title: &str, tasks: &Part<Task<'_>>, asked: &PageQuery, now: DateTime<Utc>) -> Markup {
     let to = |page| PageQuery { tasks_page: page, ..asked.clone() };
     html! {
         section #tasks aria-labelledby="tasks-title" {
-            h2 #tasks-title {
-                "Tasks " span .muted { (range(asked.tasks_page, tasks.total)) }
-            }
+            h2 #tasks-title { (title) " " span .muted { (range(asked.tasks_page, tasks.total)) } }
             @if tasks.items.is_empty() {
-                p .empty { (nothing(tasks.total, asked)) }
+                p .empty { (nothing(title, tasks.total, asked)) }
             } @else {
-                table role="table" aria-labelledby="tasks-title" {
-                    thead role="rowgroup" {
-                        tr role="row" {
-                            th role="columnheader" scope="col" { "Status" }
-                            th role="columnheader" scope="col" { "Task" }
-                            th role="columnheader" scope="col" { "What the API says" }
-                            th role="columnheader" scope="col" { "Lag" }
-                        }
-                    }
-                    tbody role="rowgroup" {
-                        @for task in &tasks.items { (row(task, asked, now)) }
-                    }
-                }
+                (table("tasks-title", tasks, asked, now))
             }
             (pager(asked.tasks_page, tasks.total, "tasks", to))
         }
     }
 }
 
-fn nothing(total: usize, asked: &PageQuery) -> &'static str {
-    if total > 0 {
+fn table(title: &str, tasks: &Part<Task<'_>>, asked: &PageQuery, now: DateTime<Utc>) -> Markup {
+    html! {
+        table .tasks role="table" aria-labelledby=(title) {
+            thead role="rowgroup" {
+                tr role="row" {
+                    th role="columnheader" scope="col" { "Status" }
+                    th role="columnheader" scope="col" { "Task" }
+                    th role="columnheader" scope="col" { "What the API says" }
+                    th role="columnheader" scope="col" { "Lag" }
+                }
+            }
+            tbody role="rowgroup" {
+                @for task in &tasks.items { (row(task, asked, now)) }
+            }
+        }
+    }
+}
+
+fn nothing(title: &str, total: usize, asked: &PageQuery) -> &'static str {
+    if title == OTHERS && total == 0 {
+        "There are no others."
+    } else if total > 0 {
         "There is no task on this page."
     } else if asked.filters() {
         "No task matches the filters."

@@ -91,6 +91,7 @@ async fn parameters_filter_and_cut() {
         ("?account=staging", &["rm-trial 9"]),
         ("?region_id=ap-southeast-1", &["rm-ledger 1"]),
         ("?type=Incremental", &["rm-orders 4"]),
+        ("?concern=lagging&concern=unknown_status", &["rm-orders 4", "rm-orders 5"]),
         ("?import_id=1&import_id=9", &["rm-orders 1", "rm-ledger 1", "rm-trial 9"]),
         ("?import_id=1&account=production&status=NotStart", &["rm-ledger 1"]),
         ("?limit=2", &["rm-orders 1", "rm-orders 4"]),
@@ -117,6 +118,7 @@ async fn a_question_that_makes_no_sense_is_refused() {
     for path in [
         "/api/v1/tasks?state=failing",
         "/api/v1/tasks?limit=0",
+        "/api/v1/tasks?concern=Failed",
         "/api/v1/tasks?=",
         "/api/v1/instances?status=Failed",
         "/api/v1/instances?state=up",

@@ -5,7 +5,7 @@ use aliyun_rds_import_exporter::domain::TaskStatus;
 
 use crate::web::Server;
 
-use super::fleet::{account, failed, key, mixed, polled, task};
+use super::fleet::{account, failed, key, lagging, mixed, polled, task};
 
 async fn server() -> Server {
     let server = Server::start().await;
@@ -34,7 +34,13 @@ async fn says_in_one_sentence_whether_everything_is_fine() {
     let server = Server::start().await;
     let sentence = |html: &str| {
         let text = text(html);
-        text.split_once("RDS migrations ").unwrap().1.split(" Tasks").next().unwrap().to_owned()
+        text.split_once("RDS migrations ")
+            .unwrap()
+            .1
+            .split(" Tasks Instances")
+            .next()
+            .unwrap()
+            .to_owned()
     };
     let empty = server.get("/").await;
     assert_eq!(sentence(empty.text()), "… No instance is being watched yet.");
@@ -140,18 +146,35 @@ async fn every_link_is_relative_and_leads_somewhere() {
 async fn filters_show_what_they_say() {
     let server = server().await;
     for (query, shown, hidden) in [
-        ("?status=Success", "task 3", "task 2"),
-        ("?instance=LEDG", "task 1", "task 3"),
-        ("?state=idle", "task 9", "task 4"),
-        ("?instance=nothing", "No task matches the filters.", "task"),
-        ("?tasks_page=9", "There is no task on this page.", "task 1"),
+        ("?status=Success", "Full task 3 ", "Full task 2 "),
+        ("?concern=failed", "Full task 2 ", "Full task 3 "),
+        ("?instance=LEDG", "Full task 1 ", "Full task 3 "),
+        ("?state=idle", "Full task 9 ", "task 4 "),
+        ("?instance=nothing", "No task matches the filters.", " task 1 "),
+        ("?tasks_page=9", "There is no task on this page.", " task 1 "),
     ] {
         let page = text(server.get(&format!("/{query}")).await.text());
-        let tasks = page.split(" What the API says").nth(1).unwrap_or(&page);
-        let tasks = tasks.split(" Instances ").next().unwrap();
         assert!(page.contains(shown), "{query}: {page}");
-        assert!(!tasks.contains(&format!("{hidden} ")) || hidden == "task", "{query}: {tasks}");
+        assert!(!page.contains(hidden), "{query}: {page}");
     }
+}
+
+#[tokio::test]
+async fn failed_tasks_and_those_behind_have_lists_of_their_own() {
+    let server = Server::start().await;
+    let mut tasks: Vec<_> = (1..=30).map(|id| task(id, TaskStatus::FAILED)).collect();
+    tasks.extend((31..=32).map(|id| lagging(id, 300)));
+    tasks.push(task(33, TaskStatus::SUCCESS));
+    polled(&server.store, &key("default", "cn-hangzhou", "rm-1"), "", tasks);
+
+    let page = text(server.get("/").await.text());
+    let titles = ["Failed tasks 30", "Show all 30", "Tasks that are behind 2", "Other tasks 1"];
+    let places = titles.map(|title| page.find(title).unwrap_or_else(|| panic!("{title}: {page}")));
+    assert!(places.is_sorted(), "{places:?}");
+    assert_eq!(page.matches("Failed before").count(), 10);
+
+    let all = server.get("/?concern=failed").await;
+    assert!(text(all.text()).contains("Tasks 1 to 25 of 30"), "{}", text(all.text()));
 }
 
 #[tokio::test]
