@@ -273,6 +273,7 @@ async fn watch_prints_again_until_it_is_stopped() {
     let mut watching = command
         .args(["tasks", "--watch", "--status", "Failed"])
         .stdout(Stdio::piped())
+        .stderr(Stdio::null())
         .kill_on_drop(true)
         .spawn()
         .unwrap();

@@ -90,6 +90,7 @@ fn main_list(title: &str, tasks: &Part<Task<'_>>, asked: &PageQuery, now: DateTi
 }
 
 fn table(title: &str, tasks: &Part<Task<'_>>, asked: &PageQuery, now: DateTime<Utc>) -> Markup {
+    let lags = tasks.items.iter().any(|task| task.task_incremental_lag_seconds.is_some());
     html! {
         table .tasks role="table" aria-labelledby=(title) {
             thead role="rowgroup" {
@@ -97,11 +98,11 @@ fn table(title: &str, tasks: &Part<Task<'_>>, asked: &PageQuery, now: DateTime<U
                     th role="columnheader" scope="col" { "Status" }
                     th role="columnheader" scope="col" { "Task" }
                     th role="columnheader" scope="col" { "What the API says" }
-                    th role="columnheader" scope="col" { "Lag" }
+                    @if lags { th role="columnheader" scope="col" { "Lag" } }
                 }
             }
             tbody role="rowgroup" {
-                @for task in &tasks.items { (row(task, asked, now)) }
+                @for task in &tasks.items { (row(task, lags, asked, now)) }
             }
         }
     }
@@ -119,7 +120,7 @@ fn nothing(title: &str, total: usize, asked: &PageQuery) -> &'static str {
     }
 }
 
-fn row(task: &Task<'_>, asked: &PageQuery, now: DateTime<Utc>) -> Markup {
+fn row(task: &Task<'_>, lags: bool, asked: &PageQuery, now: DateTime<Utc>) -> Markup {
     let class = match task.concern {
         Concern::Failed => Some("bad"),
         Concern::Lagging | Concern::UnknownStatus => Some("warn"),
@@ -145,7 +146,7 @@ fn row(task: &Task<'_>, asked: &PageQuery, now: DateTime<Utc>) -> Markup {
             td role="cell" {
                 @if let Some(description) = task.status_description { (foreign(description)) }
             }
-            td .lag role="cell" { (lag(task)) }
+            @if lags { td role="cell" { (lag(task)) } }
         }
     }
 }
