@@ -28,7 +28,7 @@ pub(crate) struct Account<'a> {
     pub(crate) backing_off: Option<&'a (DateTime<Utc>, Arc<Failure>)>,
 }
 
-/// Every account, by name.
+/// Every account that polls something or cannot, by name.
 pub(super) fn accounts<'a>(
     snapshots: &[Arc<InstanceSnapshot>],
     history: &'a History,
@@ -52,7 +52,7 @@ pub(super) fn accounts<'a>(
             backing_off: account.backing_off.as_ref(),
         }
     });
-    accounts.collect()
+    accounts.filter(|account| account.instances > 0 || account.backing_off.is_some()).collect()
 }
 
 /// The calls of the last poll, spread over the time from its start to the next one.

@@ -18,7 +18,7 @@ use super::words::{foreign, relative, span};
 /// What the tasks are called that have no list of their own, when others have.
 const OTHERS: &str = "Other tasks";
 /// Rows of a list that the page has of its own for tasks that need attention.
-const FIRST_ROWS: usize = 10;
+const FIRST_ROWS: usize = 6;
 
 /// The tasks that are asked for. If nobody asked for some in particular, the failed ones and those
 /// that are behind come first in lists of their own: neither can hide the other.
