@@ -36,7 +36,9 @@ pub(crate) struct Instance<'a> {
     pub(crate) instance_walk_duration_seconds: Option<f64>,
     /// Metric of the instance.
     pub(crate) instance_walk_pages: Option<u32>,
-    /// API calls of the last poll that made any, retries included.
+    /// When the last poll ended that made API calls, in Unix seconds.
+    pub(crate) last_poll_timestamp_seconds: Option<f64>,
+    /// API calls of that poll, retries included.
     pub(crate) last_poll_calls: Option<u32>,
     /// Walks that failed since the last good one.
     pub(crate) failures_in_a_row: u32,
@@ -77,6 +79,7 @@ impl<'a> Instance<'a> {
             }
             counts.into_iter().map(|(status, count)| (status.as_str(), count)).collect()
         });
+        let last_poll = history.and_then(InstanceHistory::last_poll);
         let last_failure = history.and_then(InstanceHistory::last_failure);
         Self {
             account: &key.account,
@@ -90,11 +93,20 @@ impl<'a> Instance<'a> {
             instance_next_poll_timestamp_seconds: instance.next_poll.map(unix_time),
             instance_walk_duration_seconds: good.map(|good| good.duration.as_secs_f64()),
             instance_walk_pages: good.map(|good| good.pages),
-            last_poll_calls: history.and_then(|history| Some(history.last_poll()?.calls)),
+            last_poll_timestamp_seconds: last_poll.map(|poll| unix_time(poll.ended_at)),
+            last_poll_calls: last_poll.map(|poll| poll.calls),
             failures_in_a_row: history.map_or(0, InstanceHistory::failures_in_a_row),
             tasks,
             last_error: last_failure.map(|(at, failure)| LastError::new(*at, failure)),
         }
+    }
+}
+
+impl Instance<'_> {
+    /// Whether polls have gone well since the last error.
+    pub(crate) fn has_recovered(&self) -> bool {
+        let failed_at = self.last_error.as_ref().map(|error| error.timestamp_seconds);
+        self.failures_in_a_row == 0 && self.last_poll_timestamp_seconds > failed_at
     }
 }
 

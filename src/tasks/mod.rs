@@ -171,7 +171,7 @@ impl Printer<'_> {
         let written = write!(out, "{clear}{text}").and_then(|()| out.flush());
         written.context("cannot write to stdout")?;
         // Without stderr the exit code alone has to do.
-        let _ = tell(unreachable, &mut io::stderr().lock());
+        let _ = tell(unreachable, self.wanted.watch, &mut io::stderr().lock());
         let has_failed = tasks.iter().any(|task| task.concern == Concern::Failed);
         Ok(match (self.wanted.exit_status && has_failed, unreachable.is_empty()) {
             (true, _) => Ended::TaskFailed,
@@ -182,7 +182,7 @@ impl Printer<'_> {
 }
 
 /// Says what is missing in the list, and what to do about it.
-fn tell(unreachable: &[Unreachable], log: &mut impl Write) -> io::Result<()> {
+fn tell(unreachable: &[Unreachable], again: bool, log: &mut impl Write) -> io::Result<()> {
     for Unreachable { key, error } in unreachable {
         let InstanceKey { account, region_id, db_instance_id } = key;
         writeln!(
@@ -200,7 +200,8 @@ fn tell(unreachable: &[Unreachable], log: &mut impl Write) -> io::Result<()> {
     }
     if !unreachable.is_empty() {
         let noun = if unreachable.len() == 1 { "instance" } else { "instances" };
-        writeln!(log, "error: the list lacks the tasks of {} {noun}", unreachable.len())?;
+        let what = if again { "lacks or has old" } else { "lacks the" };
+        writeln!(log, "error: the list {what} tasks of {} {noun}", unreachable.len())?;
     }
     Ok(())
 }

@@ -126,7 +126,7 @@ fn effort(instance: &Instance<'_>) -> String {
 fn last_error(error: &LastError<'_>, instance: &Instance<'_>, now: DateTime<Utc>) -> Markup {
     let LastError { timestamp_seconds, code, message, request_id, hint } = error;
     // Once polls succeed again, an error is history: there is nothing to do about it.
-    let is_over = instance.failures_in_a_row == 0;
+    let is_over = instance.has_recovered();
     html! {
         div .error .over[is_over] {
             div {

@@ -100,11 +100,16 @@ pub(super) fn polled_at(
 
 /// Publishes that the last poll of an instance failed just now.
 pub(super) fn failed(store: &Store, key: &InstanceKey, name: &str, error: &Error) {
+    failed_at(store, key, name, error, NOW);
+}
+
+/// The same at another time.
+fn failed_at(store: &Store, key: &InstanceKey, name: &str, error: &Error, unix_seconds: i64) {
     store.record(|history| {
         let failure = Some(history.failure(error));
         history.poll_ended(Poll {
             key: key.clone(),
-            ended_at: at(NOW),
+            ended_at: at(unix_seconds),
             duration: Duration::from_secs(2),
             calls: 3,
             walked: None,
@@ -115,7 +120,7 @@ pub(super) fn failed(store: &Store, key: &InstanceKey, name: &str, error: &Error
     store.publish(InstanceSnapshot {
         state: PollState::Failing,
         up: Some(false),
-        next_poll: Some(at(NOW + 300)),
+        next_poll: Some(at(unix_seconds + 300)),
         ..before
     });
 }
@@ -168,7 +173,7 @@ pub(super) fn mixed(server: &Server) {
     let id = Some("6E4A1A1C-5C6D-4A59-9D3F-6F2B3E0A1B2C".to_owned());
     let down = Error::answered("ServiceUnavailable", 503, "The service is down.", id);
     failed(store, &ledger, "ledger", &down);
-    failed(store, &trial, "", &down);
+    failed_at(store, &trial, "", &down, NOW - 90);
     polled(store, &trial, "", vec![task(9, TaskStatus::CANCELED)]);
     store.publish(pending(&new, "new"));
 }

@@ -92,7 +92,7 @@ async fn tells_of_an_instance_how_its_polls_go_and_what_to_do() {
          1 page · 1 call · 420 ms",
         // Its polls succeed again: there is nothing to do about the error.
         "idle rm-trial MySQL · cn-hangzhou · staging 1 task Good just now Next in 1 min \
-         1 page · 1 call · 420 ms ServiceUnavailable just now , over The service is down. RequestId \
+         1 page · 1 call · 420 ms ServiceUnavailable 1 min 30 s ago , over The service is down. RequestId \
          6E4A1A1C-5C6D-4A59-9D3F-6F2B3E0A1B2C API budget",
         "pending new rm-new MySQL · cn-hangzhou · staging not known None was good yet",
         "production Needs 0.03 of 5 calls a second",
