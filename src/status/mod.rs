@@ -18,7 +18,7 @@ mod verdict;
 pub(crate) use filter::{Slice, TaskFilter};
 pub(crate) use fleet::Fleet;
 pub(crate) use json::{instances_json, tasks_json};
-pub(crate) use page::{Link, STYLE_HASH, page, span};
+pub(crate) use page::{Link, STYLE_HASH, about, page, span};
 pub(crate) use query::{InstanceQuery, PageQuery, QueryError, TaskQuery};
 pub(crate) use task::{Concern, Task};
 

@@ -4,7 +4,7 @@ use comfy_table::presets::NOTHING;
 use comfy_table::{Attribute, Cell, Color, ColumnConstraint, ContentArrangement, Width};
 
 use crate::domain::text::printable;
-use crate::status::{Concern, Task, span};
+use crate::status::{Concern, Task, about, span};
 
 use super::Terminal;
 
@@ -55,7 +55,7 @@ fn row(task: &Task<'_>) -> Vec<Cell> {
     };
     let lag = task.task_incremental_lag_seconds.map(|lag| span(lag.into())).unwrap_or_default();
     let lag = match task.catch_up_seconds {
-        Some(seconds) => format!("{lag} (gone in {})", span(seconds)),
+        Some(seconds) => format!("{lag} (gone in about {})", about(seconds)),
         None => lag,
     };
     let lag = Cell::new(lag);

@@ -27,7 +27,7 @@ use super::query::{PAGE_ROWS, PageQuery};
 use super::verdict::{Mood, Verdict, verdict};
 
 use words::clock_time;
-pub(crate) use words::span;
+pub(crate) use words::{about, span};
 
 /// Seconds between two loads of the page.
 const REFRESH: u32 = 30;

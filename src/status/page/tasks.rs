@@ -13,7 +13,7 @@ use super::filters::tone;
 use super::pager::{pager, range};
 use super::slice;
 use super::sparkline::sparkline;
-use super::words::{foreign, relative, span};
+use super::words::{about, foreign, relative, span};
 
 /// What the tasks are called that have no list of their own, when others have.
 const OTHERS: &str = "Other tasks";
@@ -184,7 +184,7 @@ fn lag(task: &Task<'_>) -> Markup {
             (sparkline(task.readings))
         }
         @if let Some(seconds) = task.catch_up_seconds {
-            div .muted { "caught up in about " (span(seconds)) }
+            div .muted { "caught up in about " (about(seconds)) }
         }
     }
 }

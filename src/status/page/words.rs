@@ -24,6 +24,11 @@ pub(crate) fn span(seconds: u64) -> String {
     }
 }
 
+/// A time span that is only an estimate: without the seconds from a minute on.
+pub(crate) fn about(seconds: u64) -> String {
+    span(if seconds < 60 { seconds } else { (seconds + 30) / 60 * 60 })
+}
+
 /// How long something took, as exactly as matters.
 pub(super) fn took(duration: Duration) -> String {
     let seconds = duration.as_secs_f64();
@@ -93,6 +98,13 @@ mod tests {
             (1_000_000, "11 d 13 h"),
         ] {
             assert_eq!(span(seconds), text);
+        }
+    }
+
+    #[test]
+    fn an_estimate_is_not_more_exact_than_it_is() {
+        for (seconds, text) in [(59, "59 s"), (89, "1 min"), (90, "2 min"), (3_640, "1 h 01 min")] {
+            assert_eq!(about(seconds), text);
         }
     }
 
