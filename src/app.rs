@@ -111,6 +111,7 @@ impl App {
         let exposition = Exposition::new(store.clone(), instruments.clone());
         let site = Site {
             exposition,
+            store: store.clone(),
             instruments,
             clock: clock.clone(),
             readiness: readiness.subscribe(),

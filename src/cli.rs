@@ -6,10 +6,12 @@ use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::sync::LazyLock;
 
-use clap::{Args, Parser, Subcommand};
+use clap::builder::{PossibleValuesParser, TypedValueParser};
+use clap::{Args, Parser, Subcommand, ValueEnum};
 
 use crate::config::Shard;
 use crate::config::shard::ShardError;
+use crate::domain::TaskStatus;
 use crate::instruments::BUILD;
 use crate::logging::{Format, Level};
 use crate::web::{ListenAddress, TelemetryPath};
@@ -41,6 +43,37 @@ pub enum Command {
     Simulate(Simulate),
     /// Check the configuration and list every problem; exit 1 if there is any
     Check,
+    /// Walk every instance once and print its tasks; exit 1 if an instance cannot be asked
+    Tasks(Tasks),
+}
+
+/// Which tasks are printed, and how.
+#[derive(Clone, Debug, PartialEq, Eq, Args)]
+pub struct Tasks {
+    /// How to print them
+    #[arg(long, value_name = "FORMAT", default_value = "table")]
+    pub output: Output,
+    /// Only tasks in this status; may be repeated
+    #[arg(long, value_name = "STATUS", ignore_case = true, value_parser = statuses())]
+    pub status: Vec<String>,
+    /// Only tasks of this instance, by its ID or name; may be repeated. The others are not asked
+    #[arg(long, value_name = "INSTANCE")]
+    pub instance: Vec<String>,
+    /// Walk again every interval of the configuration and print anew, until interrupted
+    #[arg(long)]
+    pub watch: bool,
+    /// Exit with 3 if a task that is printed is Failed, even if an instance cannot be asked
+    #[arg(long, conflicts_with = "watch")]
+    pub exit_status: bool,
+}
+
+/// How tasks are printed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum Output {
+    /// A table for people, as wide as the terminal
+    Table,
+    /// JSON in the shape of /api/v1/tasks
+    Json,
 }
 
 /// What the simulator is asked for.
@@ -134,6 +167,15 @@ impl Cli {
         let host = if demo { "127.0.0.1" } else { "" };
         vec![ListenAddress::new(host, DEFAULT_PORT)]
     }
+}
+
+/// The documented statuses, in any case on the command line and in the API's spelling after it.
+fn statuses() -> impl TypedValueParser<Value = String> {
+    let words = TaskStatus::DOCUMENTED.map(TaskStatus::as_str);
+    PossibleValuesParser::new(words).map(move |typed| {
+        let word = words.into_iter().find(|word| word.eq_ignore_ascii_case(&typed));
+        word.map_or(typed, str::to_owned)
+    })
 }
 
 fn version() -> &'static str {

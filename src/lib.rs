@@ -5,7 +5,7 @@
 //! ```text
 //! config -> auth (credentials, sign) -> api (call, parse, classify) -> poll (schedule, budget, walk) -> store
 //!                                                                                                        |
-//!                                      Prometheus, people <- web <- metrics (exposition) <---------------+
+//!                        Prometheus, people <- web <- metrics (exposition), status (page, JSON) <--------+
 //! ```
 //!
 //! A module imports only from its left; [`clock`], [`domain`], [`secret`] and [`instruments`] are
@@ -28,7 +28,9 @@ pub mod readiness;
 pub mod reload;
 pub mod secret;
 pub mod simulator;
+mod status;
 pub mod store;
 pub mod systemd;
+pub mod tasks;
 pub mod transport;
 pub mod web;

@@ -16,6 +16,7 @@ use aliyun_rds_import_exporter::logging;
 use aliyun_rds_import_exporter::reload::Reload;
 use aliyun_rds_import_exporter::simulator::{self, Scenario, ScenarioError, Simulator};
 use aliyun_rds_import_exporter::systemd;
+use aliyun_rds_import_exporter::tasks::{Ended, NoSuchInstance, tasks};
 use aliyun_rds_import_exporter::web::WebConfigError;
 use anyhow::Context as _;
 use clap::Parser;
@@ -24,6 +25,8 @@ use tokio_util::sync::CancellationToken;
 
 /// Something failed.
 const FAILED: u8 = 1;
+/// A task that `tasks --exit-status` printed has failed.
+const TASK_FAILED: u8 = 3;
 /// Bad usage or configuration; `clap` exits with it, too.
 const BAD_CONFIGURATION: u8 = 2;
 
@@ -74,6 +77,16 @@ fn run(cli: &Cli) -> anyhow::Result<ExitCode> {
             }
             return Ok(ExitCode::from(if ok { 0 } else { FAILED }));
         }
+        Command::Tasks(wanted) => {
+            let config = load(&cli.options.config_file, &environment, Shard::default())?;
+            let clock = Clock::system();
+            let list = async |stop| tasks(config, &wanted, &environment, &clock, &stop).await;
+            return Ok(ExitCode::from(match until_stopped(list)? {
+                Ended::Complete => 0,
+                Ended::Incomplete => FAILED,
+                Ended::TaskFailed => TASK_FAILED,
+            }));
+        }
     }
     Ok(ExitCode::SUCCESS)
 }
@@ -104,9 +117,9 @@ fn scenario(what: &Simulate) -> anyhow::Result<Scenario> {
 }
 
 /// Runs `work` on a runtime of its own; SIGTERM and SIGINT tell it to stop.
-fn until_stopped(
-    work: impl AsyncFnOnce(CancellationToken) -> anyhow::Result<()>,
-) -> anyhow::Result<()> {
+fn until_stopped<T>(
+    work: impl AsyncFnOnce(CancellationToken) -> anyhow::Result<T>,
+) -> anyhow::Result<T> {
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
     let outcome = runtime.block_on(async {
         let stop = CancellationToken::new();
@@ -245,7 +258,8 @@ fn report(error: &anyhow::Error) -> ExitCode {
     } else if let Some(problems) = error.downcast_ref::<WebConfigError>() {
         (BAD_CONFIGURATION, problems.to_string())
     } else {
-        let is_bad = error.is::<ScenarioError>() || error.is::<ShardError>();
+        let is_bad =
+            error.is::<ScenarioError>() || error.is::<ShardError>() || error.is::<NoSuchInstance>();
         let code = if is_bad { BAD_CONFIGURATION } else { FAILED };
         (code, format!("error: {error:#}"))
     };

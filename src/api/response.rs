@@ -9,12 +9,15 @@ use serde::Deserialize;
 use serde::de::{self, Deserializer, MapAccess, SeqAccess, Visitor};
 
 use crate::api::{error_body, time};
+use crate::domain::text::shortened;
 use crate::domain::{ImportId, Position, Task, TaskStatus, TaskType};
 
 /// A position may be this far ahead of the answer's time and still count as "not behind".
 const MAX_AHEAD: TimeDelta = TimeDelta::minutes(5);
 /// Positions before this make no sense: the service did not exist (2009-01-01T00:00:00Z).
 const EARLIEST_POSITION: i64 = 1_230_768_000;
+/// Longest description that is kept, in characters.
+const MAX_DESCRIPTION: usize = 500;
 
 /// One page of an instance's task list.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -25,8 +28,8 @@ pub struct Page {
     pub total: u64,
     /// The tasks of this page, in the API's order.
     pub tasks: Vec<Task>,
-    /// `ImportDataStatusDescription` of the failed tasks among them.
-    pub failures: Vec<(ImportId, String)>,
+    /// `ImportDataStatusDescription` of those that did not succeed, if there is one.
+    pub descriptions: Vec<(ImportId, String)>,
 }
 
 /// A page, and what was odd about it.
@@ -105,15 +108,16 @@ pub(super) fn parse(body: &[u8], answered_at: DateTime<Utc>) -> Result<Parsed, S
         });
     };
     let mut page =
-        Page { number: body.page_number, total, tasks: Vec::new(), failures: Vec::new() };
+        Page { number: body.page_number, total, tasks: Vec::new(), descriptions: Vec::new() };
     page.tasks.reserve_exact(body.items.0.len());
     let mut unknown = Vec::new();
     for (index, item) in body.items.0.into_iter().enumerate() {
         let task = read_item(&item, answered_at, &mut unknown)
             .map_err(|problem| format!("item {index} {problem}"))?;
-        if let (TaskStatus::FAILED, Some(text)) = (task.status, item.import_data_status_description)
+        if let Some(text) = word(&item.import_data_status_description)
+            && task.status != TaskStatus::SUCCESS
         {
-            page.failures.push((task.import_id, text.0.into_owned()));
+            page.descriptions.push((task.import_id, shortened(text, MAX_DESCRIPTION)));
         }
         page.tasks.push(task);
     }

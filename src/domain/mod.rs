@@ -1,5 +1,6 @@
 //! What the exporter talks about: instances and their migration tasks, in the API's own words.
 
+pub(crate) mod text;
 mod vocabulary;
 
 use std::cmp::Ordering;

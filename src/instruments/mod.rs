@@ -191,6 +191,16 @@ impl Instruments {
         self.api_budget.with_label_values(&[account]).set(rate);
     }
 
+    /// What [`budget`](Self::budget) was last told of the account.
+    pub fn budget_in_force(&self, account: &str) -> f64 {
+        self.api_budget.with_label_values(&[account]).get()
+    }
+
+    /// How often [`throttled`](Self::throttled) was called for the account.
+    pub fn times_throttled(&self, account: &str) -> u64 {
+        self.api_throttled.with_label_values(&[account]).get()
+    }
+
     /// This machine's clock minus the API's, in seconds.
     pub fn clock_skew(&self, scope: Scope<'_>, seconds: f64) {
         self.clock_skew.with_label_values(&[scope.account, scope.region_id]).set(seconds);

@@ -25,6 +25,7 @@ use crate::poll::searches::{Change, Searches};
 use crate::poll::targets::{Assignment, Listing, Search};
 use crate::readiness::{Awaited, AwaitedShare};
 use crate::store::Store;
+use crate::store::history::AccountHistory;
 
 /// Pause of an account that has nothing to do.
 const IDLE: Duration = Duration::from_secs(3_600);
@@ -198,6 +199,7 @@ impl AccountPoll {
         }
         self.searches.take_over(searches, now);
         let turnover = self.fleet.take_over(targets, &orders.polling, &self.caller);
+        self.tell_history();
         let wanted = calls_per_day(targets.iter().map(|target| &**target), &self.polling);
         self.report.budget(wanted.all_idle / 86_400.0, self.caller.budget.configured());
         self.tell_awaited();
@@ -371,12 +373,27 @@ impl AccountPoll {
         }
         let until = now.saturating_add(pause);
         self.backing_off = Some(BackingOff { error: error.clone(), failures, until });
+        if changed {
+            self.tell_history();
+        }
     }
 
     fn recover(&mut self, now: Duration) {
         self.backing_off = None;
         self.report.recovers();
+        self.tell_history();
         self.fleet.hasten_failing(now);
+    }
+
+    /// Tells those who read the history whether the account can call, and at which rate.
+    fn tell_history(&self) {
+        let Caller { account, budget, clock, .. } = &self.caller;
+        let error = self.backing_off.as_ref().map(|backing_off| &backing_off.error);
+        self.store.record(|history| {
+            let backing_off = error.map(|error| (clock.now(), history.failure(error)));
+            let requests_per_second = budget.configured_rate();
+            history.account_changed(account, AccountHistory { requests_per_second, backing_off });
+        });
     }
 
     /// An account that backs off counts as attempted: its instances would not be for long.

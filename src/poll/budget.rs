@@ -80,6 +80,11 @@ impl Budget {
         self.bucket().rate(self.clock.monotonic())
     }
 
+    /// The rate that the configuration gives, in calls per second.
+    pub(crate) fn configured_rate(&self) -> f64 {
+        self.bucket().configured
+    }
+
     fn bucket(&self) -> std::sync::MutexGuard<'_, Bucket> {
         self.bucket.lock().unwrap_or_else(PoisonError::into_inner)
     }

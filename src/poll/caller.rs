@@ -6,9 +6,11 @@ use std::time::Duration;
 use crate::api::error::Retry;
 use crate::api::{Client, Error, Kind};
 use crate::clock::Clock;
+use crate::config::{self, Config, Environment};
 use crate::instruments::Instruments;
 use crate::poll::backoff::{MAX_ATTEMPTS, call_pause};
 use crate::poll::budget::{Budget, Queue};
+use crate::transport::SetupError;
 
 /// Calls the API for one account, within its budget. Cheap to clone.
 #[derive(Clone, Debug)]
@@ -30,6 +32,35 @@ impl Caller {
     /// The same caller, for searches.
     pub(crate) fn for_searches(&self) -> Self {
         Self { queue: Queue::Searches, ..self.clone() }
+    }
+
+    /// A caller for the account `name` with a budget of its own.
+    ///
+    /// # Errors
+    ///
+    /// When the account's TLS or proxy settings cannot be used.
+    pub(crate) fn new(
+        name: &Arc<str>,
+        account: &config::Account,
+        config: &Config,
+        environment: &Environment,
+        clock: &Clock,
+        instruments: &Instruments,
+    ) -> Result<Self, SetupError> {
+        let (clock, instruments) = (clock.clone(), instruments.clone());
+        let (own_clock, own_instruments) = (clock.clone(), instruments.clone());
+        let polling = &config.polling;
+        let client = Client::new(name, account, polling, environment, own_clock, own_instruments)?;
+        // The account's rate is for all shards together.
+        let rate = account.requests_per_second / f64::from(config.shard.total());
+        Ok(Self {
+            account: Arc::clone(name),
+            client: Arc::new(client),
+            budget: Arc::new(Budget::new(rate, clock.clone())),
+            queue: Queue::Polls,
+            clock,
+            instruments,
+        })
     }
 
     /// Waits for the right to make a call.

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
 
 use chrono::TimeDelta;
@@ -15,6 +16,7 @@ use crate::poll::backoff::exponential;
 use crate::poll::caller::{Caller, Token};
 use crate::poll::roster::{Roster, Transition};
 use crate::poll::visit::{Deep, Ending, Next, Plan, Report, Visit};
+use crate::store::history::{Observed, Poll, Walked};
 use crate::store::{GoodWalk, InstanceSnapshot, PollState, Store};
 
 /// A poll that takes longer than this ends as `timeout`.
@@ -41,6 +43,14 @@ pub(crate) struct InstancePoll {
 struct DeepSchedule {
     due: Duration,
     failures: u32,
+}
+
+/// What a poll took, and what its walk found.
+#[derive(Clone, Copy, Debug)]
+struct Effort {
+    started: Duration,
+    calls: u32,
+    walked: Option<Walked>,
 }
 
 /// How a poll ended, for the account.
@@ -134,20 +144,21 @@ impl InstancePoll {
     pub(crate) async fn poll(&mut self, caller: &Caller, store: &Store, token: Token) -> Outcome {
         let started = caller.clock.monotonic();
         let limit = started.saturating_add(LONGEST_POLL);
-        let mut walked = false;
+        let (mut walked, calls) = (None, AtomicU32::new(0));
         // A visit that is dropped leaves the roster as its last complete step left it.
         let ending = tokio::select! {
-            ending = self.visit(caller, store, token, started, &mut walked) => Some(ending),
+            ending = self.visit(caller, store, token, started, &mut walked, &calls) => Some(ending),
             () = caller.clock.sleep_until(limit) => None,
         };
         let ending = ending.unwrap_or_else(|| {
             let error = Some(Error::timeout("the poll did not end within 10 minutes"));
             match walked {
-                true => Ending { later_failure: error, ..Ending::default() },
-                false => Ending { walk_failure: error, ..Ending::default() },
+                Some(_) => Ending { later_failure: error, ..Ending::default() },
+                None => Ending { walk_failure: error, ..Ending::default() },
             }
         });
-        self.conclude(caller, store, started, ending)
+        let effort = Effort { started, calls: calls.into_inner(), walked };
+        self.conclude(caller, store, effort, ending)
     }
 
     /// Takes note of a poll that was due at `now` and not made, since the account cannot call.
@@ -159,7 +170,7 @@ impl InstancePoll {
         error: Error,
     ) -> Outcome {
         let ending = Ending { walk_failure: Some(error), ..Ending::default() };
-        self.conclude(caller, store, now, ending)
+        self.conclude(caller, store, Effort { started: now, calls: 0, walked: None }, ending)
     }
 
     async fn visit(
@@ -168,7 +179,8 @@ impl InstancePoll {
         store: &Store,
         token: Token,
         started: Duration,
-        walked: &mut bool,
+        walked: &mut Option<Walked>,
+        calls: &AtomicU32,
     ) -> Ending {
         let plan = self.plan(caller, started);
         let deadline = started.saturating_add(self.period(false));
@@ -180,21 +192,34 @@ impl InstancePoll {
             match visit.next(now) {
                 Next::Ask(question) => {
                     let request = question.request(&target.id, target.engine);
-                    let ask = || caller.client.list_imports(&target.region, &request);
+                    let ask = || {
+                        calls.fetch_add(1, Ordering::Relaxed);
+                        caller.client.list_imports(&target.region, &request)
+                    };
                     let answer = caller.persist(deadline, token.take(), ask).await;
                     visit.answer(answer, caller.clock.monotonic());
                 }
                 Next::Publish(report) => {
-                    *walked = true;
+                    let tasks = visit.roster().tasks();
+                    *walked = Some(Walked { pages: report.pages, tasks: tasks.len() });
                     *last_walk_clean = report.clean;
                     count_walk(caller, snapshot.key(), &report);
-                    log_transitions(snapshot.key(), &report.transitions, &report.failures);
+                    log_transitions(snapshot.key(), &report.transitions, &report.descriptions);
                     snapshot.up = Some(true);
                     snapshot.last_good = Some(GoodWalk {
                         ended_at: caller.clock.now(),
                         duration: now.saturating_sub(started),
                         pages: report.pages,
-                        tasks: visit.roster().tasks().clone(),
+                        tasks: tasks.clone(),
+                    });
+                    let observed = Observed {
+                        tasks: tasks.clone(),
+                        entered: &entered(&report.transitions),
+                        descriptions: report.descriptions,
+                        has_new_positions: true,
+                    };
+                    store.record(|history| {
+                        history.observe(snapshot.key(), caller.clock.now(), observed);
                     });
                     snapshot.transitions = visit.roster().transitions().clone();
                     snapshot.state = state(visit.roster());
@@ -225,11 +250,22 @@ impl InstancePoll {
         &mut self,
         caller: &Caller,
         store: &Store,
-        started: Duration,
+        effort: Effort,
         ending: Ending,
     ) -> Outcome {
-        let Ending { walk_failure, later_failure, deep, transitions } = ending;
-        log_transitions(self.snapshot.key(), &transitions, &BTreeMap::new());
+        let Effort { started, .. } = effort;
+        let Ending { walk_failure, later_failure, deep, transitions, descriptions } = ending;
+        log_transitions(self.snapshot.key(), &transitions, &descriptions);
+        if deep == Deep::Succeeded {
+            let observed = Observed {
+                tasks: self.roster.tasks().clone(),
+                entered: &entered(&transitions),
+                descriptions,
+                has_new_positions: false,
+            };
+            store.record(|history| history.observe(self.key(), caller.clock.now(), observed));
+        }
+        self.record_poll(caller, store, effort, walk_failure.as_ref().or(later_failure.as_ref()));
         self.schedule_deep(caller, deep, later_failure.as_ref());
         match &walk_failure {
             None => {
@@ -254,6 +290,21 @@ impl InstancePoll {
         let next_due = next_due.max(caller.clock.monotonic());
         self.announce(caller, store, next_due);
         Outcome { walk_failure, later_failure, next_due }
+    }
+
+    fn record_poll(&self, caller: &Caller, store: &Store, effort: Effort, error: Option<&Error>) {
+        let Effort { started, calls, walked } = effort;
+        store.record(|history| {
+            let poll = Poll {
+                key: self.key().clone(),
+                ended_at: caller.clock.now(),
+                duration: caller.clock.monotonic().saturating_sub(started),
+                calls,
+                walked,
+                failure: error.map(|error| history.failure(error)),
+            };
+            history.poll_ended(poll);
+        });
     }
 
     /// A deep walk that failed is tried again soon, then more and more rarely: until it succeeds, a
@@ -325,18 +376,22 @@ fn count_walk(caller: &Caller, key: &InstanceKey, report: &Report) {
     }
 }
 
+fn entered(transitions: &[Transition]) -> Vec<ImportId> {
+    transitions.iter().map(|transition| transition.task.import_id).collect()
+}
+
 /// Says which tasks entered a status: for the record, and failures as warnings.
 fn log_transitions(
     key: &InstanceKey,
     transitions: &[Transition],
-    failures: &BTreeMap<ImportId, String>,
+    descriptions: &BTreeMap<ImportId, String>,
 ) {
     let InstanceKey { account, region_id, db_instance_id } = key;
     for Transition { task, from } in transitions {
         let from = from.map(TaskStatus::as_str);
         let (import_id, status) = (task.import_id.0, task.status.as_str());
         if task.status == TaskStatus::FAILED {
-            let description = failures.get(&task.import_id).map(String::as_str);
+            let description = descriptions.get(&task.import_id).map(String::as_str);
             tracing::warn!(
                 %account, %region_id, %db_instance_id, import_id, from, status, description,
                 "migration task failed"

@@ -21,9 +21,11 @@ mod schedule;
 mod search;
 mod searches;
 mod survey;
+mod sweep;
 mod targets;
 mod visit;
 mod walk;
 mod window;
 
 pub use poller::{Poller, Reconfigure, ReconfigureError};
+pub use sweep::{FindError, Reach, Sweep, Unreachable};

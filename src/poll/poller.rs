@@ -14,17 +14,16 @@ use tokio::sync::{mpsc, oneshot, watch};
 use tokio::task::{JoinError, JoinSet};
 use tokio_util::sync::CancellationToken;
 
-use crate::api::{Client, SetupError};
 use crate::clock::Clock;
 use crate::config::{Account, Config, Environment, Polling};
 use crate::instruments::{Instruments, Scope};
 use crate::poll::account::{AccountPoll, Orders, Ports};
-use crate::poll::budget::{Budget, Queue};
 use crate::poll::caller::Caller;
 use crate::poll::search::Searched;
 use crate::poll::targets::{self, Assignment, Inventory};
 use crate::readiness::{Awaited, AwaitedSum};
 use crate::store::Store;
+use crate::transport::SetupError;
 
 /// Polls every instance of every account, and finds them.
 #[derive(Debug)]
@@ -204,25 +203,10 @@ impl Poller {
             if let Some(running) = running.filter(|_| same_client) {
                 return Ok((Arc::clone(name), running.caller.clone()));
             }
-            let client = Client::new(
-                name,
-                settings,
-                &config.polling,
-                environment,
-                clock.clone(),
-                instruments.clone(),
-            )?;
-            let rate = settings.requests_per_second / f64::from(config.shard.total());
+            let caller = Caller::new(name, settings, config, environment, clock, instruments)?;
             let budget = running.map(|running| Arc::clone(&running.caller.budget));
-            let caller = Caller {
-                account: Arc::clone(name),
-                client: Arc::new(client),
-                budget: budget.unwrap_or_else(|| Arc::new(Budget::new(rate, clock.clone()))),
-                queue: Queue::Polls,
-                clock: clock.clone(),
-                instruments: instruments.clone(),
-            };
-            Ok((Arc::clone(name), caller))
+            let budget = budget.unwrap_or_else(|| Arc::clone(&caller.budget));
+            Ok((Arc::clone(name), Caller { budget, ..caller }))
         });
         callers.collect()
     }

@@ -83,8 +83,8 @@ pub(crate) struct Report {
     pub(crate) restarts: Vec<Moved>,
     /// Tasks that were seen to enter a status.
     pub(crate) transitions: Vec<Transition>,
-    /// `ImportDataStatusDescription` of failed tasks.
-    pub(crate) failures: BTreeMap<ImportId, String>,
+    /// `ImportDataStatusDescription` of tasks that did not succeed.
+    pub(crate) descriptions: BTreeMap<ImportId, String>,
 }
 
 /// How a visit ended.
@@ -98,6 +98,8 @@ pub(crate) struct Ending {
     pub(crate) deep: Deep,
     /// Tasks that the deep walk saw to enter a status.
     pub(crate) transitions: Vec<Transition>,
+    /// `ImportDataStatusDescription` of tasks that the deep walk saw and that did not succeed.
+    pub(crate) descriptions: BTreeMap<ImportId, String>,
 }
 
 /// How the deep walk went.
@@ -246,7 +248,7 @@ impl<'a> Visit<'a> {
         let found = match answer {
             Ok(page) => {
                 let task = page.tasks.into_iter().find(|task| task.import_id == ask.import_id);
-                asking.walked.failures.extend(page.failures);
+                asking.walked.descriptions.extend(page.descriptions);
                 match task {
                     Some(task) if ask.left_window => Found::Outside(task),
                     Some(task) => Found::Listed(task),
@@ -275,6 +277,7 @@ impl<'a> Visit<'a> {
             Ok(Step::Page(_)) => return Phase::Deep(walk),
             Ok(Step::End(walked)) => {
                 self.ending.transitions = self.roster.update_deep(&walked, now);
+                self.ending.descriptions = walked.descriptions;
                 self.ending.deep = Deep::Succeeded;
             }
             Err(error) => {
@@ -294,7 +297,7 @@ impl<'a> Visit<'a> {
             clean: walked.clean,
             restarts: walked.restarts,
             transitions,
-            failures: walked.failures,
+            descriptions: walked.descriptions,
         }
     }
 

@@ -23,7 +23,7 @@ pub(crate) struct Walk {
     pass: Pass,
     /// The last sighting of each task in the passes that were left behind.
     seen: BTreeMap<ImportId, Task>,
-    failures: BTreeMap<ImportId, String>,
+    descriptions: BTreeMap<ImportId, String>,
     pages: u32,
     restarts: Vec<Moved>,
 }
@@ -55,8 +55,8 @@ pub(crate) enum Step {
 pub(crate) struct Walked {
     /// The tasks, each once, in the order of their numbers.
     pub(crate) tasks: Vec<Task>,
-    /// `ImportDataStatusDescription` of failed tasks.
-    pub(crate) failures: BTreeMap<ImportId, String>,
+    /// `ImportDataStatusDescription` of tasks that did not succeed.
+    pub(crate) descriptions: BTreeMap<ImportId, String>,
     /// Whether the list stood still: only then is a task that is not in it gone.
     pub(crate) clean: bool,
     /// How many pages were read.
@@ -108,7 +108,7 @@ impl Walk {
             proof: Proof::None,
             pass: Pass::new(),
             seen: BTreeMap::new(),
-            failures: BTreeMap::new(),
+            descriptions: BTreeMap::new(),
             pages: 0,
             restarts: Vec::new(),
         }
@@ -126,7 +126,7 @@ impl Walk {
     /// `bad_response` when the list has no end.
     pub(crate) fn take(&mut self, page: Page) -> Result<Step, Error> {
         self.pages += 1;
-        self.failures.extend(page.failures);
+        self.descriptions.extend(page.descriptions);
         let needed = page.total.div_ceil(u64::from(self.page_size)).max(1);
         if needed > u64::from(MAX_PAGES) {
             return Err(endless(&format!("TotalRecordCount {} needs {needed} pages", page.total)));
@@ -201,7 +201,7 @@ impl Walk {
         }
         Walked {
             tasks: tasks.into_values().collect(),
-            failures: std::mem::take(&mut self.failures),
+            descriptions: std::mem::take(&mut self.descriptions),
             clean,
             pages: self.pages,
             restarts: std::mem::take(&mut self.restarts),
@@ -275,7 +275,7 @@ mod tests {
 
     fn page(number: u32, total: u64, ids: impl IntoIterator<Item = u64>) -> Page {
         let tasks = ids.into_iter().map(task).collect();
-        Page { number: Some(number), total, tasks, failures: Vec::new() }
+        Page { number: Some(number), total, tasks, descriptions: Vec::new() }
     }
 
     /// The page that a list of tasks `0..total` which stands still gives.

@@ -3,11 +3,12 @@
 //! The poller publishes, scrapes and pages read. A reader gets whole snapshots and never waits for
 //! a poll: publishing swaps one pointer.
 
+pub mod history;
 mod revision;
 mod tasks;
 
 use std::collections::BTreeMap;
-use std::sync::{Arc, LazyLock, OnceLock, PoisonError, RwLock};
+use std::sync::{Arc, LazyLock, OnceLock, PoisonError, RwLock, RwLockReadGuard};
 use std::time::Duration;
 
 use chrono::{DateTime, TimeDelta, Utc};
@@ -15,6 +16,7 @@ use tokio::sync::watch;
 
 use crate::domain::{Engine, InstanceKey, TaskStatus};
 
+pub use history::History;
 pub use revision::{Revised, Revision};
 pub use tasks::TaskList;
 
@@ -160,6 +162,7 @@ impl InstanceSnapshot {
 pub struct Store {
     instances: Arc<RwLock<BTreeMap<InstanceKey, Arc<InstanceSnapshot>>>>,
     revision: Arc<watch::Sender<u64>>,
+    history: Arc<RwLock<History>>,
 }
 
 impl Store {
@@ -176,9 +179,20 @@ impl Store {
         self.revision.send_modify(|revision| *revision += 1);
     }
 
+    /// Takes note of something beside the snapshots.
+    pub fn record<T>(&self, write: impl FnOnce(&mut History) -> T) -> T {
+        write(&mut self.history.write().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    /// What was noted beside the snapshots. Polls wait until it is given back.
+    pub fn history(&self) -> RwLockReadGuard<'_, History> {
+        self.history.read().unwrap_or_else(PoisonError::into_inner)
+    }
+
     /// Forgets an instance that is no longer configured.
     pub fn remove(&self, key: &InstanceKey) {
         self.instances.write().unwrap_or_else(PoisonError::into_inner).remove(key);
+        self.record(|history| history.remove(key));
         self.revision.send_modify(|revision| *revision += 1);
     }
 

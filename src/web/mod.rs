@@ -1,4 +1,4 @@
-//! The HTTP server: metrics, health, readiness and a landing page, behind the web configuration.
+//! The HTTP server: metrics, status, health, readiness and the configuration, behind the web configuration.
 //!
 //! [`Bound::bind`] does what can fail, [`Bound::serve`] the rest. What the pages say comes from the
 //! other rooms; nothing here talks to the API.
@@ -9,7 +9,6 @@ mod body;
 mod config;
 mod connection;
 mod guard;
-mod landing;
 mod listen;
 mod negotiation;
 mod outbox;
@@ -19,6 +18,7 @@ mod routes;
 mod scrape;
 mod sending;
 mod serve;
+mod status;
 mod telemetry_path;
 mod tls;
 
@@ -37,6 +37,7 @@ use crate::instruments::Instruments;
 use crate::metrics::Exposition;
 use crate::readiness::Readiness;
 use crate::reload::Reload;
+use crate::store::Store;
 
 pub use config::WebConfigError;
 pub use guard::Guard;
@@ -48,6 +49,8 @@ pub use telemetry_path::{TelemetryPath, TelemetryPathError};
 pub struct Site {
     /// The metrics.
     pub exposition: Exposition,
+    /// What the status page shows.
+    pub store: Store,
     /// The exporter itself.
     pub instruments: Instruments,
     /// Tells the time, and when a connection has been silent for too long.

@@ -15,10 +15,12 @@ use crate::readiness::Readiness;
 use super::body::Body;
 use super::guard::Guard;
 use super::outbox::Outbox;
-use super::{Limits, Site, landing, response, scrape};
+use super::{Limits, Site, response, scrape, status};
 
 /// Pages in the making at once. More would not be done earlier, and each may take many megabytes.
 const SCRAPES: usize = 4;
+/// Views of the status in the making at once; apart, so that no scrape waits for one.
+const VIEWS: usize = 2;
 
 /// What is read of a request's body that is refused, in bytes.
 const DISCARDED: u64 = 64 * 1024;
@@ -29,7 +31,9 @@ const DISCARDING: Duration = Duration::from_secs(1);
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Endpoint {
     Metrics,
-    Landing,
+    Status,
+    Tasks,
+    Instances,
     Healthy,
     Ready,
     Config,
@@ -41,7 +45,8 @@ impl Endpoint {
     fn handler(self) -> &'static str {
         match self {
             Self::Metrics => "metrics",
-            Self::Landing => "status",
+            Self::Status => "status",
+            Self::Tasks | Self::Instances => "api",
             Self::Healthy => "healthy",
             Self::Ready => "ready",
             Self::Config => "config",
@@ -52,26 +57,26 @@ impl Endpoint {
     /// Methods it answers, as in the header `Allow`.
     fn allow(self) -> &'static str {
         match self {
-            Self::Metrics | Self::Landing | Self::Healthy | Self::Ready | Self::Config => {
-                "GET, HEAD"
-            }
             Self::Reload => "POST, PUT",
+            _ => "GET, HEAD",
         }
     }
 
     /// Whether its answer grows with the fleet.
     fn is_large(self) -> bool {
         match self {
-            Self::Metrics | Self::Config => true,
-            Self::Landing | Self::Healthy | Self::Ready | Self::Reload => false,
+            Self::Metrics | Self::Status | Self::Tasks | Self::Instances | Self::Config => true,
+            Self::Healthy | Self::Ready | Self::Reload => false,
         }
     }
 
-    /// What people find there; `None` for what the landing page need not name.
+    /// What people find there; `None` for the status page, which names the others.
     fn about(self) -> Option<&'static str> {
         match self {
             Self::Metrics => Some("metrics for Prometheus"),
-            Self::Landing | Self::Reload => None,
+            Self::Status | Self::Reload => None,
+            Self::Tasks => Some("the tasks as JSON"),
+            Self::Instances => Some("the instances as JSON"),
             Self::Config => Some("configuration in force, without secrets"),
             Self::Healthy => Some("whether the process answers"),
             Self::Ready => Some("whether every instance was asked for its tasks, and if not, why"),
@@ -86,18 +91,21 @@ pub(super) struct Routes {
     scrapes: Arc<Semaphore>,
     requests: Semaphore,
     outbox: Outbox,
+    views: Arc<Semaphore>,
 }
 
 impl Routes {
     pub(super) fn new(site: Site, limits: Limits) -> Self {
         let own = [
-            ("/", Endpoint::Landing),
+            ("/", Endpoint::Status),
+            ("/api/v1/tasks", Endpoint::Tasks),
+            ("/api/v1/instances", Endpoint::Instances),
             ("/-/healthy", Endpoint::Healthy),
             ("/-/ready", Endpoint::Ready),
             ("/-/reload", Endpoint::Reload),
             ("/config", Endpoint::Config),
         ];
-        // The first match counts: metrics at `/` take the place of the landing page.
+        // The first match counts: metrics at `/` take the place of the status page.
         let mut table = vec![(site.telemetry_path.as_str().to_owned(), Endpoint::Metrics)];
         table.extend(own.map(|(path, endpoint)| (path.to_owned(), endpoint)));
         for (_, endpoint) in &table {
@@ -106,6 +114,7 @@ impl Routes {
         Self {
             table,
             scrapes: Arc::new(Semaphore::new(SCRAPES)),
+            views: Arc::new(Semaphore::new(VIEWS)),
             requests: Semaphore::new(limits.requests),
             outbox: Outbox::new(limits.pages, site.clock.clone()),
             site,
@@ -190,15 +199,16 @@ impl Routes {
         answer
     }
 
+    /// What the status page links to.
+    fn links(&self) -> Vec<(String, &'static str)> {
+        let named = self.table.iter();
+        named.filter_map(|(path, endpoint)| Some((path.clone(), endpoint.about()?))).collect()
+    }
+
     async fn respond(&self, endpoint: Endpoint, request: &Request<Incoming>) -> Response<Body> {
+        let query = request.uri().query().unwrap_or_default();
         match endpoint {
             Endpoint::Metrics => scrape::answer(&self.site, &self.scrapes, request.headers()).await,
-            Endpoint::Landing => {
-                let links = self.table.iter();
-                landing::page(
-                    links.filter_map(|(path, endpoint)| Some((&**path, endpoint.about()?))),
-                )
-            }
             Endpoint::Config => {
                 let config = Arc::clone(&self.site.config.borrow());
                 response::text(StatusCode::OK, config.to_yaml().trim_end())
@@ -210,6 +220,9 @@ impl Routes {
                     response::text(StatusCode::INTERNAL_SERVER_ERROR, &text)
                 }
             },
+            Endpoint::Status => status::page(&self.site, &self.views, self.links(), query).await,
+            Endpoint::Tasks => status::tasks(&self.site, &self.views, query).await,
+            Endpoint::Instances => status::instances(&self.site, &self.views, query).await,
             Endpoint::Healthy => response::text(StatusCode::OK, "healthy"),
             Endpoint::Ready => match &*self.site.readiness.borrow() {
                 Readiness::Ready => response::text(StatusCode::OK, "ready"),

@@ -15,4 +15,6 @@ mod golden;
 mod pipeline;
 mod process;
 mod simulator;
+mod status;
+mod tasks;
 mod web;

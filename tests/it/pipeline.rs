@@ -9,6 +9,7 @@ mod faults;
 pub(crate) mod prometheus;
 mod reload;
 mod shards;
+mod status;
 
 use std::ops::Deref;
 use std::path::Path;

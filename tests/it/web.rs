@@ -39,22 +39,23 @@ use certificates::Folder;
 
 /// Fails the test when something that must happen does not: generous, since it is never waited
 /// for when all is well.
-async fn within<F: Future>(future: F) -> F::Output {
+pub(crate) async fn within<F: Future>(future: F) -> F::Output {
     tokio::time::timeout(Duration::from_secs(60), future).await.expect("it takes forever")
 }
 
 /// A server on a free port of loopback, with a clock that stands still.
-struct Server {
-    address: SocketAddr,
-    store: Store,
-    hands: ManualClock,
+pub(crate) struct Server {
+    pub(crate) address: SocketAddr,
+    pub(crate) store: Store,
+    pub(crate) instruments: Instruments,
+    pub(crate) hands: ManualClock,
     readiness: watch::Sender<Readiness>,
     stop: CancellationToken,
     task: JoinHandle<()>,
 }
 
 impl Server {
-    async fn start() -> Self {
+    pub(crate) async fn start() -> Self {
         Self::with(Limits::default(), "/metrics").await
     }
 
@@ -80,8 +81,9 @@ impl Server {
         let (readiness, site) = site(&store, &hands, telemetry_path);
         let site = Site { guard: guard(hands.clock()), ..site };
         let stop = CancellationToken::new();
+        let instruments = site.instruments.clone();
         let task = tokio::spawn(bound.serve(site, limits, stop.clone()));
-        Self { address, store, hands, readiness, stop, task }
+        Self { address, store, instruments, hands, readiness, stop, task }
     }
 
     async fn connect(&self) -> Client {
@@ -89,7 +91,7 @@ impl Server {
     }
 
     /// One request on a connection of its own.
-    async fn get(&self, path: &str) -> Answer {
+    pub(crate) async fn get(&self, path: &str) -> Answer {
         self.connect().await.get(path).await
     }
 
@@ -128,6 +130,7 @@ fn site(
     let instruments = Instruments::new().unwrap();
     let site = Site {
         exposition: Exposition::new(store.clone(), instruments.clone()),
+        store: store.clone(),
         instruments,
         clock: hands.clock(),
         readiness: readiness.subscribe(),
@@ -196,9 +199,9 @@ impl Curl {
 
 /// An answer, as it came over the wire.
 #[derive(Debug)]
-struct Answer {
+pub(crate) struct Answer {
     /// Status line and header lines.
-    head: String,
+    pub(crate) head: String,
     body: Vec<u8>,
 }
 
@@ -277,11 +280,11 @@ impl Client {
 }
 
 impl Answer {
-    fn status(&self) -> u16 {
+    pub(crate) fn status(&self) -> u16 {
         self.head.split(' ').nth(1).unwrap().parse().unwrap()
     }
 
-    fn header(&self, name: &str) -> Option<&str> {
+    pub(crate) fn header(&self, name: &str) -> Option<&str> {
         let lines = self.head.lines().skip(1).filter_map(|line| line.split_once(": "));
         let mut values = lines.filter(|(header, _)| header.eq_ignore_ascii_case(name));
         let value = values.next().map(|(_, value)| value);
@@ -295,7 +298,7 @@ impl Answer {
         lines.filter(|line| !line.to_lowercase().starts_with("date:")).collect()
     }
 
-    fn text(&self) -> &str {
+    pub(crate) fn text(&self) -> &str {
         std::str::from_utf8(&self.body).unwrap()
     }
 }

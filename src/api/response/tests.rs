@@ -125,11 +125,20 @@ fn undocumented_words_pass_through_and_are_counted() {
 }
 
 #[test]
-fn a_failed_tasks_description_is_kept() {
-    let failed =
-        item(&json!({"ImportDataStatus": "Failed", "ImportDataStatusDescription": "disk"}));
-    let parsed = page(&json!([item(&json!({})), failed])).unwrap();
-    assert_eq!(parsed.page.failures, [(ImportId(123), "disk".to_owned())]);
+fn descriptions_are_kept_of_tasks_that_did_not_succeed_up_to_a_length() {
+    let described = |status, text: &str| {
+        item(&json!({"ImportDataStatus": status, "ImportDataStatusDescription": text}))
+    };
+    let long = "ü".repeat(MAX_DESCRIPTION + 1);
+    let items = [
+        described("Success", "done"),
+        described("Failed", "disk"),
+        described("NotStart", ""),
+        described("FullImporting", &long),
+    ];
+    let parsed = page(&json!(items)).unwrap();
+    let texts: Vec<_> = parsed.page.descriptions.iter().map(|(_, text)| text.as_str()).collect();
+    assert_eq!(texts, ["disk", format!("{}…", "ü".repeat(MAX_DESCRIPTION)).as_str()]);
 }
 
 #[test]

@@ -91,7 +91,7 @@ impl Server {
             What::Page { .. } => list.len(),
             What::Task(_) => tasks.len(),
         };
-        Ok(Page { number: Some(number), total: total as u64, tasks, failures: Vec::new() })
+        Ok(Page { number: Some(number), total: total as u64, tasks, descriptions: Vec::new() })
     }
 }
 

@@ -154,7 +154,7 @@ async fn the_secret_is_nowhere_and_sigterm_ends_the_daemon_cleanly() {
     // From here on the key is refused.
     assert!(control.set_key_active("default", false));
     seen.push(until(&metrics, |page| page.contains("InvalidAccessKeyId.Inactive")).await);
-    for path in ["/", "/-/healthy", "/-/ready", "/nowhere"] {
+    for path in ["/", "/api/v1/tasks", "/api/v1/instances", "/-/ready", "/nowhere"] {
         seen.push(get(&format!("{base}{path}")).await.unwrap());
     }
     parse(&seen[1]).unwrap();

@@ -7,7 +7,8 @@ use crate::exposition::parse;
 
 use super::Server;
 
-const PATHS: [&str; 5] = ["/", "/metrics", "/-/healthy", "/-/ready", "/config"];
+const PATHS: [&str; 6] =
+    ["/", "/metrics", "/api/v1/tasks", "/api/v1/instances", "/-/healthy", "/-/ready"];
 
 #[tokio::test]
 async fn every_path_answers_get() {
@@ -15,6 +16,8 @@ async fn every_path_answers_get() {
     for (path, content_type, start) in [
         ("/", "text/html; charset=utf-8", "<!DOCTYPE html>\n"),
         ("/metrics", "text/plain; version=0.0.4; charset=utf-8", "# HELP "),
+        ("/api/v1/tasks", "application/json", "{\"timestamp_seconds\":"),
+        ("/api/v1/instances", "application/json", "{\"timestamp_seconds\":"),
         ("/-/healthy", "text/plain; charset=utf-8", "healthy\n"),
         ("/-/ready", "text/plain; charset=utf-8", "ready\n"),
         ("/config", "text/plain; charset=utf-8", "accounts: "),
@@ -32,7 +35,7 @@ async fn every_path_answers_get() {
 async fn head_has_the_headers_of_get_and_no_body() {
     let server = Server::start().await;
     let mut client = server.connect().await;
-    for path in ["/", "/-/healthy", "/-/ready", "/config"] {
+    for path in PATHS.into_iter().filter(|path| *path != "/metrics") {
         let got = client.get(path).await;
         let head = client.request("HEAD", path, "").await;
         assert_eq!(head.headers(), got.headers(), "{path}");
@@ -133,7 +136,7 @@ async fn the_metrics_can_be_elsewhere() {
 }
 
 #[tokio::test]
-async fn metrics_at_the_root_take_the_place_of_the_landing_page() {
+async fn metrics_at_the_root_take_the_place_of_the_status_page() {
     let server = Server::with(Limits::default(), "/").await;
 
     parse(server.get("/").await.text()).unwrap();
@@ -163,47 +166,13 @@ async fn ready_tells_why_not() {
 }
 
 #[tokio::test]
-async fn the_landing_page_links_to_everything_there_is() {
-    let server = Server::start().await;
-
-    let page = server.get("/").await;
-    let links = page.text().split("href=\"").skip(1).map(|rest| rest.split('"').next().unwrap());
-    let links: Vec<&str> = links.collect();
-
-    assert_eq!(links, ["./metrics", "./-/healthy", "./-/ready", "./config"]);
-    for link in links {
-        assert_eq!(server.get(&link[1..]).await.status(), 200, "{link}");
-    }
-    assert!(page.text().contains(concat!("Version ", env!("CARGO_PKG_VERSION"))));
-}
-
-#[tokio::test]
-async fn the_landing_page_runs_loads_and_tells_nothing() {
-    let page = Server::start().await.get("/").await;
-
-    for (header, value) in [
-        (
-            "content-security-policy",
-            "default-src 'none'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'",
-        ),
-        ("referrer-policy", "no-referrer"),
-        ("x-content-type-options", "nosniff"),
-        ("x-frame-options", "DENY"),
-    ] {
-        assert_eq!(page.header(header), Some(value));
-    }
-    for forbidden in ["<script", "<style", " style=", " on", "src=", "http:"] {
-        let html = page.text().replace(" on ", " ");
-        assert!(!html.contains(forbidden), "{forbidden}");
-    }
-}
-
-#[tokio::test]
 async fn requests_are_counted_by_handler_and_code() {
     let server = Server::start().await;
     let mut client = server.connect().await;
     let first = client.get("/metrics").await;
     client.get("/").await;
+    client.get("/api/v1/tasks").await;
+    client.get("/api/v1/instances?what=1").await;
     client.get("/-/healthy").await;
     server.readiness.send_replace(Readiness::Draining);
     client.get("/-/ready").await;
@@ -214,7 +183,7 @@ async fn requests_are_counted_by_handler_and_code() {
 
     let requests = "aliyun_rds_import_exporter_http_requests_total";
     let first = parse(first.text()).unwrap();
-    for handler in ["metrics", "status", "healthy", "ready"] {
+    for handler in ["metrics", "status", "api", "healthy", "ready"] {
         let labels = [("handler", handler), ("code", "200")];
         assert_eq!(first.value(requests, &labels), Some(0.0), "{handler}");
     }
@@ -223,6 +192,8 @@ async fn requests_are_counted_by_handler_and_code() {
         ("metrics", "200", 1.0),
         ("metrics", "405", 1.0),
         ("status", "200", 1.0),
+        ("api", "200", 1.0),
+        ("api", "400", 1.0),
         ("healthy", "200", 1.0),
         ("ready", "200", 0.0),
         ("ready", "503", 1.0),
