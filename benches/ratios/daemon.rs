@@ -52,7 +52,7 @@ impl Pace {
 }
 
 impl Configuration {
-    /// A configuration that polls `fleet` at the API `url`, without a limit to its budget.
+    /// A configuration that polls `fleet` at the API `url`, with the largest budget there is.
     pub(crate) fn new(fleet: Fleet, pace: Pace, url: &str) -> anyhow::Result<Self> {
         let (interval, idle) = (pace.interval.as_secs(), pace.idle_interval.as_secs());
         let mut text = format!(

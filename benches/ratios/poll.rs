@@ -18,56 +18,92 @@ use crate::report::{Goal, Report, median};
 const WARM_UP: Duration = Duration::from_secs(2);
 /// Calls of the SDK, which takes a second for a thousand.
 const SDK_CALLS: usize = 500;
+/// Requests of the floor when it goes as fast as it can.
+const FLOOR_REQUESTS: usize = 20_000;
+
+/// How much there is to poll.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Demand {
+    /// More than the daemon can do: it goes as fast as it can.
+    Full,
+    /// A walk every millisecond, each of which wakes threads from their sleep.
+    Paced,
+}
 
 /// Microseconds on processors that a call took, of each client and in each round.
 #[derive(Default)]
 struct Costs {
     ours: Vec<f64>,
-    paced_floor: Vec<f64>,
     floor: Vec<f64>,
     sdk: Vec<f64>,
+    /// Polls of the daemon in a second.
+    rates: Vec<f64>,
+}
+
+impl Demand {
+    fn name(self) -> &'static str {
+        match self {
+            Self::Full => "as fast as it goes",
+            Self::Paced => "1,000 a second",
+        }
+    }
+
+    /// The fleet, polled every second.
+    fn fleet(self, scale: Scale) -> Fleet {
+        let instances = match self {
+            Self::Full => scale.instances * 4,
+            Self::Paced => scale.instances,
+        };
+        Fleet { instances, tasks: 100 }
+    }
 }
 
 pub(crate) fn measure(scale: Scale, report: &mut Report) -> anyhow::Result<()> {
-    let (mut still, mut changing) = (Costs::default(), Costs::default());
-    for _ in 0..scale.rounds.div_ceil(3) {
-        round(scale, Life::Still, &mut still)?;
-        round(scale, Life::Changing, &mut changing)?;
+    let mut cases = Vec::new();
+    for demand in [Demand::Full, Demand::Paced] {
+        for (life, name, target, stretch) in
+            [(Life::Still, "unchanged", 3.0, Some(2.3)), (Life::Changing, "all changed", 4.5, None)]
+        {
+            let goal = Goal::AtMost { target, stretch };
+            cases.push((
+                demand,
+                life,
+                format!("{name}, {}", demand.name()),
+                goal,
+                Costs::default(),
+            ));
+        }
     }
-    let sdk = median(&mut still.sdk);
-    let mut floor = [still.floor, changing.floor].concat();
-    for (name, ours, floor, target, stretch) in [
-        ("unchanged", &mut still.ours, &mut still.paced_floor, 3.0, Some(2.3)),
-        ("all changed", &mut changing.ours, &mut changing.paced_floor, 4.5, None),
-    ] {
-        let (ours, floor) = (median(ours), median(floor));
-        let goal = Goal::AtMost { target, stretch };
+    for _ in 0..scale.rounds.div_ceil(5) {
+        for (demand, life, _, _, costs) in &mut cases {
+            round(scale, *demand, *life, costs)?;
+        }
+    }
+    for (demand, life, name, goal, mut costs) in cases {
+        let (ours, floor) = (median(&mut costs.ours), median(&mut costs.floor));
         report.row(
             format!("poll, {name}: CPU"),
             "reqwest that drops the answer",
             ours / floor,
             goal,
         );
-        report.figure(format!("poll, {name}: the exporter"), format!("{ours:.1} µs of CPU"));
-        let what = format!("poll, {name}: reqwest, signed, dropped, at the same pace");
-        report.figure(what, format!("{floor:.1} µs of CPU"));
+        if demand == Demand::Full && life == Life::Still {
+            let sdk = median(&mut costs.sdk);
+            let goal = Goal::AtLeast { target: 14.0, stretch: Some(18.0) };
+            report.row(format!("poll, {name}: CPU"), "the Python SDK / this", sdk / ours, goal);
+            report.figure("poll: the Python SDK", format!("{sdk:.0} µs of CPU"));
+        }
+        let rate = median(&mut costs.rates);
+        let values = format!("{ours:.1} µs of CPU, {rate:.0} a second");
+        report.figure(format!("poll, {name}: the exporter"), values);
+        report.figure(format!("poll, {name}: reqwest that drops"), format!("{floor:.1} µs of CPU"));
     }
-    let goal = Goal::AtLeast { target: 14.0, stretch: Some(18.0) };
-    report.row(
-        "poll, unchanged: CPU",
-        "the Python SDK / this",
-        sdk / median(&mut still.ours),
-        goal,
-    );
-    report.figure("poll: the Python SDK", format!("{sdk:.0} µs of CPU"));
-    let what = "poll: reqwest, signed, dropped, as fast as it goes";
-    report.figure(what, format!("{:.1} µs of CPU", median(&mut floor)));
     calls(report)?;
     idle_calls(scale, report)
 }
 
-fn round(scale: Scale, life: Life, costs: &mut Costs) -> anyhow::Result<()> {
-    let fleet = Fleet { instances: scale.instances, tasks: 100 };
+fn round(scale: Scale, demand: Demand, life: Life, costs: &mut Costs) -> anyhow::Result<()> {
+    let fleet = demand.fleet(scale);
     let window = Duration::from_secs(scale.seconds);
     let mut mock = Mock::start(fleet, life)?;
     let daemon = Daemon::start(fleet, Pace::every(1), &mock.url)?;
@@ -85,13 +121,15 @@ fn round(scale: Scale, life: Life, costs: &mut Costs) -> anyhow::Result<()> {
     costs.ours.push(microseconds(cpu.as_secs_f64() / answers as f64));
 
     let rate = answers as f64 / window.as_secs_f64();
-    let floor = |requests, rate| {
-        floor::seconds_a_request(&mock.url, fleet.instances, CONCURRENCY, requests, rate)
+    costs.rates.push(rate);
+    let (requests, rate) = match demand {
+        Demand::Full => (FLOOR_REQUESTS, 0.0),
+        Demand::Paced => (answers, rate),
     };
-    costs.paced_floor.push(microseconds(floor(answers, rate)?));
-    costs.floor.push(microseconds(floor(20_000, 0.0)?));
-    if life == Life::Still {
-        let calls = peers::sdk_seconds_a_call(&mock.url, fleet.instances, SDK_CALLS)?;
+    let floor = floor::seconds_a_request(&mock.url, fleet.instances, CONCURRENCY, requests, rate)?;
+    costs.floor.push(microseconds(floor));
+    if demand == Demand::Full {
+        let calls = peers::sdk_seconds_a_call(&mock.url, scale.instances, SDK_CALLS)?;
         costs.sdk.push(microseconds(calls));
     }
     Ok(())

@@ -8,7 +8,7 @@ use aliyun_rds_import_exporter::clock::Clock;
 use aliyun_rds_import_exporter::domain::{
     Engine, ImportId, InstanceKey, Position, Task, TaskStatus, TaskType,
 };
-use aliyun_rds_import_exporter::instruments::Instruments;
+use aliyun_rds_import_exporter::instruments::{Instruments, Scope};
 use aliyun_rds_import_exporter::metrics::{Coding, Exposition, Format};
 use aliyun_rds_import_exporter::store::{GoodWalk, InstanceSnapshot, Store, TaskList};
 use anyhow::Context as _;
@@ -28,6 +28,7 @@ const TASKS: usize = 100;
 /// A fleet as the daemon holds it, and its page.
 struct Fleet {
     store: Store,
+    instruments: Instruments,
     exposition: Exposition,
     snapshots: Vec<InstanceSnapshot>,
     /// The tasks of each instance, in two states.
@@ -60,7 +61,9 @@ struct Item<'a> {
 impl Fleet {
     fn new(instances: usize) -> anyhow::Result<Self> {
         let (store, now) = (Store::new(), Clock::system().now());
-        let exposition = Exposition::new(store.clone(), Instruments::new()?);
+        let instruments = Instruments::new()?;
+        instruments.announce(Scope { account: "default", region_id: "cn-hangzhou" }, 5.0);
+        let exposition = Exposition::new(store.clone(), instruments.clone());
         let tasks = |variant| {
             let instances = 0..instances;
             instances.map(|number| tasks(&page(number, variant, now), now)).collect()
@@ -68,7 +71,7 @@ impl Fleet {
         let states: [anyhow::Result<Vec<_>>; 2] = [0, 1].map(tasks);
         let [before, after] = states;
         let snapshots = (0..instances).map(|number| snapshot(number, now)).collect();
-        Ok(Self { store, exposition, snapshots, states: [before?, after?], now })
+        Ok(Self { store, instruments, exposition, snapshots, states: [before?, after?], now })
     }
 
     /// Publishes an instance in one of its states, as a walk does that found it there.
@@ -129,7 +132,11 @@ pub(crate) fn measure(scale: Scale, report: &mut Report) -> anyhow::Result<()> {
         // Back to the state of the others.
         fleet.cpu(number..number + 1, state)?;
     }
-    let parse = median(&mut parses(&fleet)?);
+    let page = page(0, 0, fleet.now);
+    let parse = median_cpu(|| {
+        let body: Body<'_> = serde_json::from_str(&page)?;
+        Ok(body.items.results.len() as u64)
+    })?;
     let [all, alone, least] = [&mut all, &mut alone, &mut least].map(|values| median(values));
     let goal = Goal::AtMost { target: 2.0, stretch: None };
     let against = "its JSON parsing and deflate alone";
@@ -144,7 +151,8 @@ pub(crate) fn measure(scale: Scale, report: &mut Report) -> anyhow::Result<()> {
     ] {
         report.figure(format!("{what}: {name}"), format!("{value:.0} µs of CPU"));
     }
-    allocations(&fleet, report)
+    allocations(&fleet, report)?;
+    at_rest(report)
 }
 
 fn allocations(fleet: &Fleet, report: &mut Report) -> anyhow::Result<()> {
@@ -172,17 +180,34 @@ fn parse_and_deflate(fleet: &Fleet, number: usize) -> anyhow::Result<Duration> {
     Ok(took)
 }
 
-/// Microseconds that the parsing of a page takes.
-fn parses(fleet: &Fleet) -> anyhow::Result<Vec<f64>> {
-    let page = page(0, 0, fleet.now);
-    let parse = |_| {
+/// What a scrape of a small fleet takes before anything is sent.
+fn at_rest(report: &mut Report) -> anyhow::Result<()> {
+    const INSTANCES: usize = 10;
+    let mut fleet = Fleet::new(INSTANCES)?;
+    fleet.cpu(0..INSTANCES, 0)?;
+    let gather = median_cpu(|| Ok(fleet.instruments.gather().len() as u64))?;
+    let gzip = median_cpu(|| fleet.scrape(Coding::Gzip))?;
+    let text = median_cpu(|| fleet.scrape(Coding::Identity))?;
+    for (name, value) in [
+        ("the registry's families", gather),
+        ("the page as gzip, these included", gzip),
+        ("the page as text, these included", text),
+    ] {
+        let what = format!("a scrape of {INSTANCES} instances, in process: {name}");
+        report.figure(what, format!("{value:.0} µs of CPU"));
+    }
+    Ok(())
+}
+
+/// Microseconds on a processor that `work` takes.
+fn median_cpu(mut work: impl FnMut() -> anyhow::Result<u64>) -> anyhow::Result<f64> {
+    let mut took = Vec::new();
+    for _ in 0..200 {
         let before = thread_cpu()?;
-        let body: Body<'_> = serde_json::from_str(&page)?;
-        let took = thread_cpu()? - before;
-        std::hint::black_box(body.items.results.len());
-        Ok(microseconds(took))
-    };
-    (0..100).map(parse).collect()
+        std::hint::black_box(work()?);
+        took.push(microseconds(thread_cpu()? - before));
+    }
+    Ok(median(&mut took))
 }
 
 fn page(number: usize, variant: usize, now: DateTime<Utc>) -> String {
