@@ -1,10 +1,14 @@
-.PHONY: demo test lint fmt setup
+.PHONY: demo test bench lint fmt setup
 
 demo: ## simulator and daemon in one process, without an account
 	cargo run --release -- demo
 
 test: ## all tests; installs what they need
 	tests/run
+
+bench: ## ratios to peers and to the floor, in minutes; ARGS=--quick in one, ARGS=--help for more
+	benches/setup
+	cargo bench --locked --bench ratios -- $(ARGS)
 
 lint:
 	cargo fmt --check

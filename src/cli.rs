@@ -131,9 +131,9 @@ pub struct Options {
     #[arg(long, global = true, value_name = "NUMBER", default_value_t = 1)]
     total_shards: u32,
 
-    /// Least important events to log
-    #[arg(long = "log.level", global = true, value_name = "LEVEL", default_value = "info")]
-    pub log_level: Level,
+    /// Least important events to log [default: info; warn for `tasks`]
+    #[arg(long = "log.level", global = true, value_name = "LEVEL")]
+    log_level: Option<Level>,
 
     /// How to write the log
     #[arg(long = "log.format", global = true, value_name = "FORMAT", default_value = "logfmt")]
@@ -144,6 +144,15 @@ impl Cli {
     /// The command; `run` if none was given.
     pub fn command(&self) -> Command {
         self.command.clone().unwrap_or(Command::Run)
+    }
+
+    /// Least important events to log: a command that prints for people says only what is amiss.
+    pub fn log_level(&self) -> Level {
+        let usual = match self.command() {
+            Command::Tasks(_) => Level::Warn,
+            _ => Level::Info,
+        };
+        self.options.log_level.unwrap_or(usual)
     }
 
     /// Which share of the instances is this process's. `host_name` is asked for if the flags alone
@@ -211,8 +220,8 @@ mod tests {
         assert_eq!(cli.command(), Command::Run);
         assert_eq!(cli.options.config_file, PathBuf::from("config.yaml"));
         assert_eq!(cli.options.web_telemetry_path.as_str(), "/metrics");
+        assert_eq!((cli.log_level(), cli.options.log_format), (Level::Info, Format::Logfmt));
         assert_eq!((cli.options.web_config_file, cli.options.web_systemd_socket), (None, false));
-        assert_eq!((cli.options.log_level, cli.options.log_format), (Level::Info, Format::Logfmt));
     }
 
     #[test]
@@ -224,7 +233,7 @@ mod tests {
             let cli = parse(&arguments).unwrap();
             assert_eq!(cli.command(), Command::Check, "{arguments:?}");
             assert_eq!(cli.options.config_file, PathBuf::from("a.yaml"), "{arguments:?}");
-            assert_eq!(cli.options.log_level, Level::Debug, "{arguments:?}");
+            assert_eq!(cli.log_level(), Level::Debug, "{arguments:?}");
             assert_eq!(cli.options.web_telemetry_path.as_str(), "/m", "{arguments:?}");
         }
     }

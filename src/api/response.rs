@@ -99,8 +99,11 @@ pub(super) fn parse(body: &[u8], answered_at: DateTime<Utc>) -> Result<Parsed, S
     if !body.trim_ascii_start().starts_with(b"{") {
         return Err(error_body::with_excerpt("the body is no JSON object", body));
     }
-    let body: Body<'_> = serde_json::from_slice(body)
-        .map_err(|error| format!("the body is not readable: {error}"))?;
+    // Checked once, not text by text.
+    let body =
+        str::from_utf8(body).map_err(|error| format!("the body is not readable: {error}"))?;
+    let body: Body<'_> =
+        serde_json::from_str(body).map_err(|error| format!("the body is not readable: {error}"))?;
     let Some(total) = body.total_record_count else {
         return Err(match body.code {
             Some(code) => format!("the answer has no TotalRecordCount, but the Code {:?}", code.0),
@@ -257,19 +260,55 @@ impl<'de> Deserialize<'de> for RawId {
 
 impl<'de: 'a, 'a> Deserialize<'de> for RawTime<'a> {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        #[derive(Deserialize)]
-        #[serde(untagged)]
-        enum Either<'a> {
-            Absent(()),
-            #[serde(borrow)]
-            Text(Cow<'a, str>),
-            Other(de::IgnoredAny),
+        struct TimeVisitor;
+
+        impl<'de> Visitor<'de> for TimeVisitor {
+            type Value = RawTime<'de>;
+
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("a time, or anything else")
+            }
+
+            fn visit_borrowed_str<E: de::Error>(self, text: &'de str) -> Result<Self::Value, E> {
+                Ok(RawTime::Text(Cow::Borrowed(text)))
+            }
+
+            fn visit_str<E: de::Error>(self, text: &str) -> Result<Self::Value, E> {
+                Ok(RawTime::Text(Cow::Owned(text.to_owned())))
+            }
+
+            fn visit_unit<E: de::Error>(self) -> Result<Self::Value, E> {
+                Ok(RawTime::Absent)
+            }
+
+            fn visit_bool<E: de::Error>(self, _: bool) -> Result<Self::Value, E> {
+                Ok(RawTime::Nonsense)
+            }
+
+            fn visit_i64<E: de::Error>(self, _: i64) -> Result<Self::Value, E> {
+                Ok(RawTime::Nonsense)
+            }
+
+            fn visit_u64<E: de::Error>(self, _: u64) -> Result<Self::Value, E> {
+                Ok(RawTime::Nonsense)
+            }
+
+            fn visit_f64<E: de::Error>(self, _: f64) -> Result<Self::Value, E> {
+                Ok(RawTime::Nonsense)
+            }
+
+            fn visit_seq<A: SeqAccess<'de>>(self, mut seq: A) -> Result<Self::Value, A::Error> {
+                while seq.next_element::<de::IgnoredAny>()?.is_some() {}
+                Ok(RawTime::Nonsense)
+            }
+
+            fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Self::Value, A::Error> {
+                while map.next_entry::<de::IgnoredAny, de::IgnoredAny>()?.is_some() {}
+                Ok(RawTime::Nonsense)
+            }
         }
-        Ok(match Either::deserialize(deserializer)? {
-            Either::Absent(()) => Self::Absent,
-            Either::Text(text) => Self::Text(text),
-            Either::Other(_) => Self::Nonsense,
-        })
+
+        deserializer.deserialize_any(TimeVisitor)
     }
 }
 

@@ -1,6 +1,6 @@
 //! Times as the API writes them.
 
-use chrono::{DateTime, DurationRound as _, NaiveDateTime, TimeDelta, Utc};
+use chrono::{DateTime, DurationRound as _, NaiveDate, NaiveDateTime, TimeDelta, Utc};
 
 /// Formats a request's `StartTime` or `EndTime`: UTC, to the minute, rounded down.
 pub fn to_minute(time: DateTime<Utc>) -> String {
@@ -20,6 +20,32 @@ pub fn floor_minute(time: DateTime<Utc>) -> DateTime<Utc> {
 
 /// Reads `IncrementalImportingTime`, which is documented with seconds and sampled without.
 pub fn parse_position(text: &str) -> Option<DateTime<Utc>> {
+    parse_fixed(text.as_bytes()).or_else(|| parse_loose(text))
+}
+
+/// Reads the documented forms, of which a poll may read thousands.
+fn parse_fixed(text: &[u8]) -> Option<DateTime<Utc>> {
+    let (date, time) = text.strip_suffix(b"Z")?.split_at_checked(10)?;
+    let [y1, y2, y3, y4, b'-', m1, m2, b'-', d1, d2] = *date else { return None };
+    let (hour, minute, second) = match *time {
+        [b'T', h1, h2, b':', m1, m2] => (number(&[h1, h2])?, number(&[m1, m2])?, 0),
+        [b'T', h1, h2, b':', m1, m2, b':', s1, s2] => {
+            (number(&[h1, h2])?, number(&[m1, m2])?, number(&[s1, s2])?)
+        }
+        _ => return None,
+    };
+    let year = i32::try_from(number(&[y1, y2, y3, y4])?).ok()?;
+    let date = NaiveDate::from_ymd_opt(year, number(&[m1, m2])?, number(&[d1, d2])?)?;
+    Some(date.and_hms_opt(hour, minute, second)?.and_utc())
+}
+
+fn number(digits: &[u8]) -> Option<u32> {
+    let digit = |byte: u8| byte.is_ascii_digit().then(|| u32::from(byte - b'0'));
+    digits.iter().try_fold(0, |number, byte| Some(number * 10 + digit(*byte)?))
+}
+
+/// Reads what is written a little differently, such as without leading zeros.
+fn parse_loose(text: &str) -> Option<DateTime<Utc>> {
     ["%Y-%m-%dT%H:%M:%SZ", "%Y-%m-%dT%H:%MZ"]
         .iter()
         .find_map(|format| NaiveDateTime::parse_from_str(text, format).ok())
@@ -60,6 +86,8 @@ mod tests {
         #[test]
         fn a_position_survives_being_written_and_read(seconds in 0_i64..4_000_000_000) {
             let time = DateTime::from_timestamp(seconds, 0).unwrap();
+            prop_assert_eq!(parse_fixed(to_second(time).as_bytes()), Some(time));
+            prop_assert_eq!(parse_loose(&to_second(time)), Some(time));
             prop_assert_eq!(parse_position(&to_second(time)), Some(time));
             prop_assert_eq!(parse_position(&to_minute(time)), Some(floor_minute(time)));
         }

@@ -1,12 +1,13 @@
 //! The exporter's metrics about itself: what the other rooms report to, on a registry of its own.
 
 pub mod catalog;
+mod process;
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use chrono::{DateTime, Utc};
 use prometheus::core::Collector;
-use prometheus::process_collector::ProcessCollector;
 use prometheus::proto::MetricFamily;
 use prometheus::{
     GaugeVec, HistogramOpts, HistogramVec, IntCounterVec, IntGaugeVec, Opts, Registry,
@@ -15,6 +16,7 @@ use prometheus::{
 use crate::domain::LIST_IMPORTS;
 
 use catalog::Family;
+use process::OwnProcess;
 
 /// Seconds; API answers take between a few milliseconds and the request timeout.
 const API_BUCKETS: &[f64] = &[0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0];
@@ -26,6 +28,7 @@ const HTTP_BUCKETS: &[f64] = &[0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 
 /// Counts and measures what the exporter does. Cheap to clone; clones count together.
 #[derive(Clone, Debug)]
 pub struct Instruments {
+    process: Arc<OwnProcess>,
     registry: Registry,
     api_budget: GaugeVec,
     api_request_duration: HistogramVec,
@@ -87,19 +90,21 @@ impl Instruments {
             walk_failures: counter(&registry, catalog::WALK_FAILURES)?,
             walk_restarts: counter(&registry, catalog::WALK_RESTARTS)?,
             walks: counter(&registry, catalog::WALKS)?,
+            process: Arc::new(OwnProcess::register(&registry)?),
             registry,
         };
         let build_info = IntGaugeVec::new(opts(catalog::BUILD_INFO), catalog::BUILD_INFO.labels)?;
         build_info.with_label_values(&[BUILD.revision, BUILD.rustc, BUILD.version]).set(1);
         instruments.registry.register(Box::new(build_info))?;
-        instruments.registry.register(Box::new(ProcessCollector::for_self()))?;
         // A family without labels has one series, there from the first scrape on.
         let _ = instruments.schedule_delay.with_label_values::<&str>(&[]);
         Ok(instruments)
     }
 
-    /// The current value of every family registered here, sorted by name.
-    pub fn gather(&self) -> Vec<MetricFamily> {
+    /// The value of every family registered here at `now`, sorted by name. Those of the process are
+    /// a second old at most.
+    pub fn gather(&self, now: DateTime<Utc>) -> Vec<MetricFamily> {
+        self.process.refresh(now);
         self.registry.gather()
     }
 

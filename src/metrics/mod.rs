@@ -113,7 +113,7 @@ impl Exposition {
             Some(plan) => plan,
             None => self.0.plan(now)?,
         };
-        let own = Own { gathered: self.0.instruments.gather(), plan: &plan, format };
+        let own = Own { gathered: self.0.instruments.gather(now), plan: &plan, format };
         match coding {
             Coding::Identity => {
                 let (before, after) = (own.written(Own::before), own.written(Own::after));

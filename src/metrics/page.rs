@@ -8,7 +8,11 @@ use bytes::Bytes;
 
 use super::format::Format;
 use super::plan::Plan;
-use super::text::{LINE, PIECE, Text};
+use super::text::{LINE, Memory, Text};
+
+/// Size of the pieces in which text is sent: small enough that a page of many megabytes is never in
+/// memory as a whole, large enough that sending it takes few system calls and wake-ups.
+const PIECE: usize = 256 * 1024;
 
 /// A page whose size is known. Text is written while it is sent, piece by piece.
 pub struct Page {
@@ -70,14 +74,14 @@ impl TextPage {
         let Self { before, plan, format, after } = self;
         let mut parts = Parts { plan, format, section: 0, cell: 0 };
         let mut ready = VecDeque::new();
-        let (mut rest, mut after) = (before, Some(after));
+        let (mut rest, mut after) = (Memory::from(before), Some(after));
         from_fn(move || {
             while ready.is_empty() {
                 let mut full = |piece: &mut Vec<u8>| {
                     let next = Vec::with_capacity(PIECE + LINE);
                     ready.push_back(Bytes::from(std::mem::replace(piece, next)));
                 };
-                let mut text = Text::after(std::mem::take(&mut rest), &mut full);
+                let mut text = Text::after(std::mem::take(&mut rest), PIECE, &mut full);
                 if parts.write_until_full(&mut text) {
                     rest = text.into_rest();
                 } else {

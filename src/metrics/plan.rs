@@ -23,7 +23,7 @@ use super::text::Text;
 /// Text that a run has at least, if there is as much: less of it compresses badly.
 const RUN: u64 = 64 * 1024;
 /// Text at which a run ends even where no run has started before.
-const LONG_RUN: u64 = 128 * 1024;
+const LONG_RUN: u64 = 80 * 1024;
 
 /// What all instances contribute, at one time.
 pub(super) struct Plan {

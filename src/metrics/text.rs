@@ -6,9 +6,8 @@ use crate::instruments::catalog::{Family, Kind};
 
 use super::format::Format;
 
-/// Size at which a piece of text is handed on: small enough that a page of many megabytes is never
-/// in memory as a whole, large enough that sending it takes few system calls.
-pub(super) const PIECE: usize = 64 * 1024;
+/// Size at which a piece of text is handed on, unless said otherwise.
+const PIECE: usize = 64 * 1024;
 /// Room for the line that makes a piece full.
 pub(super) const LINE: usize = 1024;
 
@@ -18,8 +17,23 @@ pub(super) struct Text<'a> {
     /// Where the lines of one instance begin alike, kept for its memory.
     start: Vec<u8>,
     full: &'a mut Full<'a>,
+    /// Size at which a piece is full.
+    piece: usize,
     /// Bytes that were handed on.
     handed_on: u64,
+}
+
+/// Text that was not handed on yet, and memory to write more.
+#[derive(Default)]
+pub(super) struct Memory {
+    open: Vec<u8>,
+    start: Vec<u8>,
+}
+
+impl From<Vec<u8>> for Memory {
+    fn from(open: Vec<u8>) -> Self {
+        Self { open, start: Vec::new() }
+    }
 }
 
 /// Takes a piece of text, and may keep its memory.
@@ -28,12 +42,14 @@ pub(super) type Full<'a> = dyn FnMut(&mut Vec<u8>) + 'a;
 impl<'a> Text<'a> {
     /// Text that is handed to `full` in pieces that end at line ends.
     pub(super) fn new(full: &'a mut Full<'a>) -> Self {
-        Self::after(Vec::new(), full)
+        let memory = Memory { open: Vec::new(), start: Vec::with_capacity(LINE) };
+        Self::after(memory, PIECE, full)
     }
 
-    /// The same, behind text that was written before.
-    pub(super) fn after(open: Vec<u8>, full: &'a mut Full<'a>) -> Self {
-        Self { open, start: Vec::with_capacity(LINE), full, handed_on: 0 }
+    /// The same in pieces of another size, behind text that was written before.
+    pub(super) fn after(memory: Memory, piece: usize, full: &'a mut Full<'a>) -> Self {
+        let Memory { open, start } = memory;
+        Self { open, start, full, piece, handed_on: 0 }
     }
 
     /// Bytes written so far.
@@ -47,8 +63,8 @@ impl<'a> Text<'a> {
     }
 
     /// What was not handed on yet.
-    pub(super) fn into_rest(self) -> Vec<u8> {
-        self.open
+    pub(super) fn into_rest(self) -> Memory {
+        Memory { open: self.open, start: self.start }
     }
 
     /// Hands on what is left.
@@ -114,7 +130,7 @@ impl<'a> Text<'a> {
 
     fn end_line(&mut self) {
         self.open.push(b'\n');
-        if self.open.len() >= PIECE {
+        if self.open.len() >= self.piece {
             self.hand_on();
         }
     }

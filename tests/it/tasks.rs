@@ -143,7 +143,7 @@ async fn filters_by_status_and_asks_only_the_instances_that_are_wanted() {
         (&["--status", "Faild"][..], "a similar value exists: 'Failed'"),
         (
             &["--instance", "rm-9"],
-            "--instance rm-9: the configuration has no instance with this ID or name",
+            "--instance rm-9: no instance has this ID or name, listed or discovered",
         ),
         (&["--watch", "--exit-status"], "cannot be used with"),
     ] {

@@ -103,7 +103,7 @@ impl World {
     /// The value of the sample that has these labels.
     fn sample(&self, name: &str, labels: &[(&str, &str)]) -> Option<f64> {
         let name = format!("aliyun_rds_import_exporter_{name}");
-        let families = self.instruments.gather();
+        let families = self.instruments.gather(chrono::DateTime::UNIX_EPOCH);
         let family = families.iter().find(|family| family.name() == name)?;
         let metric = family.get_metric().iter().find(|metric| {
             let has = |wanted: &(&str, &str)| {

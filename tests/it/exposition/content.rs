@@ -223,7 +223,7 @@ proptest! {
             store.publish(snapshot);
         }
         let instruments = Instruments::new().unwrap();
-        let own: Vec<_> = instruments.gather().iter().map(|own| own.name().to_owned()).collect();
+        let own: Vec<_> = instruments.gather(fixtures::now()).iter().map(|own| own.name().to_owned()).collect();
 
         let page = text::page(&store, &instruments);
         let page = parse(&page).map_err(|error| TestCaseError::fail(error.to_string()))?;

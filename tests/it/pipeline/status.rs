@@ -102,8 +102,8 @@ async fn an_instance_tells_its_last_error_and_every_call_that_it_took() {
     assert_eq!(error["request_id"].as_str().map(str::len), Some(36));
     assert!(error["hint"].as_str().unwrap().contains("the exporter goes on trying"));
 
-    let well = pipeline.until_first("instances", |one| one["instance_up"] == 1).await;
-    assert_eq!(well["failures_in_a_row"], 0);
+    let well = pipeline.until_first("instances", |one| one["failures_in_a_row"] == 0).await;
+    assert_eq!(well["instance_up"], 1);
     assert_eq!(well["last_error"]["code"], "ServiceUnavailable", "it is remembered");
     assert_eq!(well["tasks"]["FullImporting"], 1);
 }
