@@ -13,6 +13,7 @@ mod deploy;
 mod exposition;
 mod golden;
 mod pipeline;
+mod policy;
 mod process;
 mod simulator;
 mod web;

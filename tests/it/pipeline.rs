@@ -6,6 +6,7 @@ mod cloud;
 mod counts;
 mod discovery;
 mod faults;
+mod policy;
 pub(crate) mod prometheus;
 mod reload;
 mod shards;
@@ -64,7 +65,7 @@ impl Pipeline {
     }
 
     async fn with(scenario: Scenario, adjust: impl FnOnce(&mut Config)) -> Self {
-        let hands = ManualClock::new("2026-11-24T12:00:00Z".parse().unwrap());
+        let hands = hands();
         let loopback = "127.0.0.1:0".parse().unwrap();
         let simulator = Simulator::bind(scenario, hands.clock(), loopback).await.unwrap();
         let mut config = config(&simulator);
@@ -161,6 +162,11 @@ impl Drop for Daemon {
     fn drop(&mut self) {
         self.stop.cancel();
     }
+}
+
+/// A clock that stands still at noon.
+fn hands() -> ManualClock {
+    ManualClock::new("2026-11-24T12:00:00Z".parse().unwrap())
 }
 
 /// The body that `url` answers.
