@@ -40,7 +40,7 @@ fn by_code(error: &Error, situation: Situation<'_>) -> Option<String> {
         (_, Kind::ClockSkewed) => return Some(clock(situation.clock_skew)),
         (_, Kind::Forbidden) if situation.search.is_none() => {
             "grant the RAM action rds:DescibeImportsFromDatabase, spelled so, on these instances; \
-             AliyunRDSReadOnlyAccess does not cover it; the command policy prints what is needed"
+             the command policy prints what is needed"
         }
         (_, Kind::NotFound) if situation.search.is_none() => {
             return Some(format!(
@@ -50,7 +50,7 @@ fn by_code(error: &Error, situation: Situation<'_>) -> Option<String> {
             ));
         }
         (_, Kind::Unsupported) => {
-            "engine or edition of the instance have no migration tasks: correct its engine, or \
+            "this engine or edition has no migration tasks: correct the engine of the instance, or \
              remove it"
         }
         (Code::Tls, _) => {
@@ -81,10 +81,10 @@ fn network(error: &Error) -> &'static str {
 fn clock(skew: Option<TimeDelta>) -> String {
     match skew.map(|skew| skew.num_seconds()) {
         Some(ahead @ 1..) => {
-            format!("this machine's clock is {ahead} s ahead of the API's: set it by NTP")
+            format!("this machine's clock is about {ahead} s ahead of the API's: set it by NTP")
         }
         Some(behind @ ..=-1) => {
-            format!("this machine's clock is {} s behind the API's: set it by NTP", -behind)
+            format!("this machine's clock is about {} s behind the API's: set it by NTP", -behind)
         }
         _ => Kind::ClockSkewed.hint().to_owned(),
     }

@@ -73,8 +73,7 @@ pub(super) fn write(loaded: &Loaded, trial: &Trial, out: &mut impl Write) -> io:
         writeln!(out, "problem: {place}{problem}\n  to do: {}", place.advice)?;
     }
     write_not_tried(trial, out)?;
-    let asked_in_vain = config.instances.len() > counted(trial);
-    if asked_in_vain {
+    if counted(trial) < config.instances.len() {
         writeln!(out, "{}", super::READ_ONLY_ACCESS)?;
     }
     Ok(problems.len())
@@ -183,7 +182,7 @@ fn write_warnings(
             let (seconds, side) = (skew.num_seconds().abs(), side(*skew));
             writeln!(
                 out,
-                "warning: accounts.{name}: this machine's clock is {seconds} s {side} the API's: \
+                "warning: accounts.{name}: this machine's clock is about {seconds} s {side} the API's: \
                  set it by NTP"
             )?;
         }

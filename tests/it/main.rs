@@ -12,6 +12,7 @@ mod credentials;
 mod deploy;
 mod exposition;
 mod golden;
+mod online;
 mod pipeline;
 mod policy;
 mod process;
