@@ -169,6 +169,14 @@ impl Client {
         let began = self.clock.monotonic();
         let result = self.attempt(scope, signed, &credentials, parse).await;
         let took = self.clock.monotonic().saturating_sub(began);
+        let result = match result {
+            Err(error) if error.kind() == Kind::Credentials => {
+                // Keys that are rotated must not cost a poll.
+                let replaced = self.credentials.has_replaced(&credentials).await;
+                Err(if replaced { error.with_replaced_keys() } else { error })
+            }
+            result => result,
+        };
         let failure = result.as_ref().err().map(|error| error.code().to_string());
         self.instruments.api_request(scope, call.action, took, failure.as_deref());
         tracing::debug!(

@@ -8,6 +8,7 @@ mod discovery;
 mod faults;
 mod policy;
 pub(crate) mod prometheus;
+mod providers;
 mod reload;
 mod shards;
 
@@ -92,6 +93,10 @@ impl Deref for Pipeline {
 
 impl Daemon {
     async fn start(config: &Config, hands: ManualClock) -> Self {
+        Self::start_in(&Environment::default(), config, hands).await
+    }
+
+    async fn start_in(environment: &Environment, config: &Config, hands: ManualClock) -> Self {
         let file = Arc::new(Mutex::new(File::Good(Box::new(config.clone()))));
         let read = {
             let file = Arc::clone(&file);
@@ -105,7 +110,7 @@ impl Daemon {
             }
         };
         let serving = Serving::openly(vec!["127.0.0.1:0".parse().unwrap()]);
-        let app = App::bind(config, serving, &Environment::default(), hands.clock()).await.unwrap();
+        let app = App::bind(config, serving, environment, hands.clock()).await.unwrap();
         let app = app.reload_by(read);
         let url = format!("http://{}/metrics", app.local_addrs()[0]);
         let stop = CancellationToken::new();

@@ -176,6 +176,16 @@ impl Provider {
         })
     }
 
+    /// Whether there are other keys by now than these, which the API refused: its source is asked
+    /// again if they were [forgotten](Self::invalidate).
+    pub async fn has_replaced(&self, refused: &Credentials) -> bool {
+        let other = |keys: Arc<Credentials>| {
+            keys.access_key_id != refused.access_key_id
+                || keys.access_key_secret != refused.access_key_secret
+        };
+        self.credentials().await.is_ok_and(other)
+    }
+
     /// Forgets keys that the API refused: the next call asks the source again, so that rotated keys
     /// are taken up without a restart. Keys that have been replaced meanwhile stay.
     pub fn invalidate(&self, refused: &Arc<Credentials>) {
