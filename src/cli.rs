@@ -42,9 +42,11 @@ pub enum Command {
     /// Run only the simulated Alibaba Cloud
     Simulate(Simulate),
     /// Check the configuration and list every problem; exit 1 if there is any
-    Check,
+    Check(Check),
     /// Walk every instance once and print its tasks; exit 1 if an instance cannot be asked
     Tasks(Tasks),
+    /// Print the least RAM policy that the keys of an account need, as JSON
+    Policy(Policy),
 }
 
 /// Which tasks are printed, and how.
@@ -74,6 +76,23 @@ pub enum Output {
     Table,
     /// JSON in the shape of /api/v1/tasks
     Json,
+}
+
+/// What is checked.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Args)]
+pub struct Check {
+    /// Also try the credentials, the discovery and one call for each instance, within the
+    /// accounts' budgets, and say what to do about each failure
+    #[arg(long)]
+    pub online: bool,
+}
+
+/// Whose policy is printed.
+#[derive(Clone, Debug, PartialEq, Eq, Args)]
+pub struct Policy {
+    /// Account of the configuration; may be left out if there is only one
+    #[arg(long, value_name = "NAME")]
+    pub account: Option<String>,
 }
 
 /// What the simulator is asked for.
@@ -231,7 +250,7 @@ mod tests {
             ["check", "--config.file", "a.yaml", "--log.level=debug", "--web.telemetry-path=/m"],
         ] {
             let cli = parse(&arguments).unwrap();
-            assert_eq!(cli.command(), Command::Check, "{arguments:?}");
+            assert_eq!(cli.command(), Command::Check(Check::default()), "{arguments:?}");
             assert_eq!(cli.options.config_file, PathBuf::from("a.yaml"), "{arguments:?}");
             assert_eq!(cli.log_level(), Level::Debug, "{arguments:?}");
             assert_eq!(cli.options.web_telemetry_path.as_str(), "/m", "{arguments:?}");

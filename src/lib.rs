@@ -23,6 +23,7 @@ pub mod domain;
 pub mod instruments;
 pub mod logging;
 pub mod metrics;
+pub mod policy;
 pub mod poll;
 pub mod readiness;
 pub mod reload;

@@ -1,11 +1,11 @@
 //! The daemon's binary: arguments, logging, command, exit code.
 
-use std::io::{self, Write};
+use std::io::{self, IsTerminal as _, Write};
 use std::path::Path;
 use std::process::ExitCode;
 
 use aliyun_rds_import_exporter::app::{App, Serving};
-use aliyun_rds_import_exporter::check::{check, check_web};
+use aliyun_rds_import_exporter::check::{check, check_online, check_web};
 use aliyun_rds_import_exporter::cli::{Cli, Command, Simulate};
 use aliyun_rds_import_exporter::clock::Clock;
 use aliyun_rds_import_exporter::config::load::{self, LoadError};
@@ -13,6 +13,7 @@ use aliyun_rds_import_exporter::config::shard::ShardError;
 use aliyun_rds_import_exporter::config::{Config, Environment, Shard};
 use aliyun_rds_import_exporter::demo::Demo;
 use aliyun_rds_import_exporter::logging;
+use aliyun_rds_import_exporter::policy::{Policy, PolicyError};
 use aliyun_rds_import_exporter::reload::Reload;
 use aliyun_rds_import_exporter::simulator::{self, Scenario, ScenarioError, Simulator};
 use aliyun_rds_import_exporter::systemd;
@@ -69,9 +70,14 @@ fn run(cli: &Cli) -> anyhow::Result<ExitCode> {
             let scenario = scenario(&what)?;
             until_stopped(async |stop| simulate(scenario, &what, stop).await)?;
         }
-        Command::Check => {
+        Command::Check(what) => {
+            let file = &cli.options.config_file;
             let mut out = io::stdout().lock();
-            let mut ok = check(&cli.options.config_file, &environment, &mut out)?;
+            let mut ok = if what.online {
+                check_online_of(file, &environment, &mut out)?
+            } else {
+                check(file, &environment, &mut out)?
+            };
             if let Some(file) = &cli.options.web_config_file {
                 ok &= check_web(file, &mut out)?;
             }
@@ -87,8 +93,35 @@ fn run(cli: &Cli) -> anyhow::Result<ExitCode> {
                 Ended::TaskFailed => TASK_FAILED,
             }));
         }
+        Command::Policy(what) => {
+            let config = load(&cli.options.config_file, &environment, Shard::default())?;
+            let policy = Policy::new(&config, what.account.as_deref())?;
+            say(&format!("{policy}\n"))?;
+            for note in &policy.notes {
+                // Without stderr the policy alone has to do.
+                let _ = writeln!(io::stderr(), "note: {note}");
+            }
+        }
     }
     Ok(ExitCode::SUCCESS)
+}
+
+/// Tells how far it is to those who look: not in a log file.
+fn check_online_of(
+    file: &Path,
+    environment: &Environment,
+    out: &mut impl Write,
+) -> anyhow::Result<bool> {
+    raise_file_limit();
+    let mut stderr = io::stderr();
+    let is_terminal = stderr.is_terminal();
+    let terminal = is_terminal.then_some(&mut stderr as &mut dyn Write);
+    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
+    let clock = Clock::system();
+    let outcome = runtime.block_on(check_online(file, environment, &clock, out, terminal));
+    // A metadata service or a process that does not answer must not hold up the end.
+    runtime.shutdown_background();
+    outcome
 }
 
 /// The shard that the flags ask for. A container's host name stands in a variable, too, even where
@@ -258,8 +291,10 @@ fn report(error: &anyhow::Error) -> ExitCode {
     } else if let Some(problems) = error.downcast_ref::<WebConfigError>() {
         (BAD_CONFIGURATION, problems.to_string())
     } else {
-        let is_bad =
-            error.is::<ScenarioError>() || error.is::<ShardError>() || error.is::<NoSuchInstance>();
+        let is_bad = error.is::<ScenarioError>()
+            || error.is::<ShardError>()
+            || error.is::<NoSuchInstance>()
+            || error.is::<PolicyError>();
         let code = if is_bad { BAD_CONFIGURATION } else { FAILED };
         (code, format!("error: {error:#}"))
     };

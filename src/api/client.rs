@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, PoisonError, RwLock};
 use std::time::Duration;
 
-use chrono::{DateTime, Utc};
+use chrono::{DateTime, TimeDelta, Utc};
 
 use crate::api::error::Code;
 use crate::api::inventory::{self, InstancesPage};
@@ -14,7 +14,7 @@ use crate::api::response::{self, Page};
 use crate::api::skew::{Change, Skew};
 use crate::api::{Error, Kind, endpoint, error_body};
 use crate::auth::sign::{self, Attempt};
-use crate::auth::{Credentials, Provider};
+use crate::auth::{Credentials, Origin, Provider};
 use crate::clock::Clock;
 use crate::config::{self, Environment};
 use crate::domain::{LIST_IMPORTS, LIST_INSTANCES, LIST_REGIONS};
@@ -136,21 +136,47 @@ impl Client {
         self.call(&call, |body, _| inventory::parse_regions(body)).await
     }
 
+    /// Fetches the account's keys, unless they are held already, and tells where they came from.
+    ///
+    /// # Errors
+    ///
+    /// `no_credentials` when there are none.
+    pub(crate) async fn origin(&self) -> Result<Origin, Error> {
+        self.credentials().await?;
+        let none = || Error::no_credentials("the keys are gone already".to_owned());
+        self.credentials.origin().ok_or_else(none)
+    }
+
+    /// How far our clock is ahead of the API's in `region_id`, as the last answer showed it.
+    pub(crate) fn clock_skew(&self, region_id: &str) -> Option<TimeDelta> {
+        let skews = self.skews.read().unwrap_or_else(PoisonError::into_inner);
+        skews.get(region_id).map(|skew| skew.current())
+    }
+
+    async fn credentials(&self) -> Result<Arc<Credentials>, Error> {
+        let credentials = self.credentials.credentials().await;
+        credentials.map_err(|error| Error::no_credentials(error.to_string()))
+    }
+
     async fn call<T>(
         &self,
         call: &Call<'_>,
         parse: impl FnOnce(&[u8], DateTime<Utc>) -> Result<T, String>,
     ) -> Result<T, Error> {
         let scope = Scope { account: &self.account, region_id: call.region_id };
-        let credentials = self
-            .credentials
-            .credentials()
-            .await
-            .map_err(|error| Error::no_credentials(error.to_string()))?;
+        let credentials = self.credentials().await?;
         let signed = self.sign(call, &credentials);
         let began = self.clock.monotonic();
         let result = self.attempt(scope, signed, &credentials, parse).await;
         let took = self.clock.monotonic().saturating_sub(began);
+        let result = match result {
+            Err(error) if error.kind() == Kind::Credentials => {
+                // Keys that are rotated must not cost a poll.
+                let replaced = self.credentials.has_replaced(&credentials).await;
+                Err(if replaced { error.with_replaced_keys() } else { error })
+            }
+            result => result,
+        };
         let failure = result.as_ref().err().map(|error| error.code().to_string());
         self.instruments.api_request(scope, call.action, took, failure.as_deref());
         tracing::debug!(

@@ -16,6 +16,7 @@ pub struct Error {
     message: String,
     request_id: Option<String>,
     retry_after: Option<Duration>,
+    keys_replaced: bool,
 }
 
 /// What a failure means: decides retry, whom it concerns, and what to tell the operator.
@@ -258,7 +259,7 @@ impl Error {
             Code::Other => format!("{api_code}: {message}"),
             _ => message.to_owned(),
         };
-        Self { kind, code, message, request_id, retry_after: None }
+        Self { request_id, ..Self::new(kind, code, message) }
     }
 
     /// An HTTP error status without an API error in it.
@@ -282,7 +283,7 @@ impl Error {
     }
 
     fn new(kind: Kind, code: Code, message: String) -> Self {
-        Self { kind, code, message, request_id: None, retry_after: None }
+        Self { kind, code, message, request_id: None, retry_after: None, keys_replaced: false }
     }
 
     /// Adds the ID that the API gave the request.
@@ -295,6 +296,18 @@ impl Error {
     pub(super) fn with_retry_after(mut self, retry_after: Option<Duration>) -> Self {
         self.retry_after = retry_after;
         self
+    }
+
+    /// Notes that there are other keys by now than those that were refused.
+    pub(super) fn with_replaced_keys(mut self) -> Self {
+        self.keys_replaced = true;
+        self
+    }
+
+    /// How to try again: as its kind says, but refused keys that have been replaced meanwhile are
+    /// no reason to fail.
+    pub fn retry(&self) -> Retry {
+        if self.keys_replaced { Retry::SignedAnew } else { self.kind.retry() }
     }
 
     /// What it means.

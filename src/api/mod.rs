@@ -18,5 +18,6 @@ pub use error::{Error, Kind};
 pub use inventory::{InstancesPage, ListedInstance};
 pub use request::{ListImports, ListInstances};
 pub use response::Page;
+pub(crate) use skew::TOLERANCE as SKEW_TOLERANCE;
 
 pub use crate::transport::SetupError;

@@ -5,7 +5,7 @@ use std::sync::{Mutex, PoisonError};
 use chrono::{DateTime, TimeDelta, Utc};
 
 /// Beyond this, the API's time is used for signing and for windows.
-const TOLERANCE: TimeDelta = TimeDelta::seconds(30);
+pub(crate) const TOLERANCE: TimeDelta = TimeDelta::seconds(30);
 
 /// The skew of one region's endpoint, as its last answer showed it.
 #[derive(Debug, Default)]
@@ -51,9 +51,14 @@ impl Skew {
         (skew, change)
     }
 
+    /// Ours minus theirs, as the last answer showed it.
+    pub(super) fn current(&self) -> TimeDelta {
+        *self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
     /// The API's time when our clock says `now`; ours as long as they about agree.
     pub(super) fn correct(&self, now: DateTime<Utc>) -> DateTime<Utc> {
-        let skew = *self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let skew = self.current();
         if skew.abs() > TOLERANCE { now - skew } else { now }
     }
 }

@@ -8,7 +8,7 @@ pub(crate) mod sign;
 pub mod signature_v1;
 pub mod signature_v3;
 
-pub use provider::{CredentialsError, Provider};
+pub use provider::{CredentialsError, Origin, Provider};
 
 use crate::secret::Secret;
 

@@ -66,7 +66,7 @@ pub fn discovery_calls_per_day<'a>(discovery: impl IntoIterator<Item = &'a Disco
 }
 
 /// Accounts whose budget cannot meet their intervals, each as a sentence with its key path.
-pub(super) fn exceeded_budgets(config: &Config) -> Vec<String> {
+pub(crate) fn exceeded_budgets(config: &Config) -> Vec<String> {
     let mut warnings = Vec::new();
     for (name, account) in &config.accounts {
         let instances = config.instances.iter().filter(|instance| instance.account == *name);

@@ -96,7 +96,7 @@ impl Caller {
             if error.kind() == Kind::Throttled {
                 self.throttled(sent, &error);
             }
-            match error.kind().retry() {
+            match error.retry() {
                 Retry::No => return Err(error),
                 Retry::SignedAnew if signed_anew => return Err(error),
                 Retry::SignedAnew => signed_anew = true,

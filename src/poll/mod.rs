@@ -5,7 +5,8 @@
 //! its [`budget`] allow. Each poll is a [`visit`]: it [`walk`]s the list and brings the [`roster`] of
 //! known tasks up to date. Beside that the account repeats its [`searches`]: a [`search`] walks the
 //! lists of instances by a [`survey`]. The machines among these are pure; only poller, account,
-//! fleet, instance, search and caller touch sockets and time.
+//! fleet, instance, search and caller touch sockets and time. A [`trial`] asks everything once,
+//! without a schedule.
 
 mod account;
 mod backoff;
@@ -22,7 +23,8 @@ mod search;
 mod searches;
 mod survey;
 mod sweep;
-mod targets;
+pub(crate) mod targets;
+pub(crate) mod trial;
 mod visit;
 mod walk;
 mod window;

@@ -37,6 +37,7 @@ fn help_says_what_there_is() {
         ("help-simulate.txt", &["simulate", "--help"]),
         ("help-check.txt", &["check", "--help"]),
         ("help-tasks.txt", &["tasks", "--help"]),
+        ("help-policy.txt", &["policy", "--help"]),
     ] {
         let output = run(arguments);
         assert_eq!((code(&output), stderr(&output)), (0, ""), "{arguments:?}");

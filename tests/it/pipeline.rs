@@ -6,7 +6,9 @@ mod cloud;
 mod counts;
 mod discovery;
 mod faults;
+mod policy;
 pub(crate) mod prometheus;
+mod providers;
 mod reload;
 mod shards;
 mod status;
@@ -65,7 +67,7 @@ impl Pipeline {
     }
 
     async fn with(scenario: Scenario, adjust: impl FnOnce(&mut Config)) -> Self {
-        let hands = ManualClock::new("2026-11-24T12:00:00Z".parse().unwrap());
+        let hands = hands();
         let loopback = "127.0.0.1:0".parse().unwrap();
         let simulator = Simulator::bind(scenario, hands.clock(), loopback).await.unwrap();
         let mut config = config(&simulator);
@@ -92,6 +94,10 @@ impl Deref for Pipeline {
 
 impl Daemon {
     async fn start(config: &Config, hands: ManualClock) -> Self {
+        Self::start_in(&Environment::default(), config, hands).await
+    }
+
+    async fn start_in(environment: &Environment, config: &Config, hands: ManualClock) -> Self {
         let file = Arc::new(Mutex::new(File::Good(Box::new(config.clone()))));
         let read = {
             let file = Arc::clone(&file);
@@ -105,7 +111,7 @@ impl Daemon {
             }
         };
         let serving = Serving::openly(vec!["127.0.0.1:0".parse().unwrap()]);
-        let app = App::bind(config, serving, &Environment::default(), hands.clock()).await.unwrap();
+        let app = App::bind(config, serving, environment, hands.clock()).await.unwrap();
         let app = app.reload_by(read);
         let url = format!("http://{}/metrics", app.local_addrs()[0]);
         let stop = CancellationToken::new();
@@ -162,6 +168,11 @@ impl Drop for Daemon {
     fn drop(&mut self) {
         self.stop.cancel();
     }
+}
+
+/// A clock that stands still at noon.
+fn hands() -> ManualClock {
+    ManualClock::new("2026-11-24T12:00:00Z".parse().unwrap())
 }
 
 /// The body that `url` answers.

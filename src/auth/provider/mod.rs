@@ -65,6 +65,15 @@ pub struct CredentialsError {
     pub problem: String,
 }
 
+/// Where keys came from.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Origin {
+    /// The `type` of credentials, or the link of the default chain, that yielded them.
+    pub provider: &'static str,
+    /// When they end, as their source tells it; `None` if they do not.
+    pub expires: Option<DateTime<Utc>>,
+}
+
 #[derive(Debug)]
 struct Inner {
     source: Source,
@@ -81,6 +90,7 @@ struct Inner {
 #[derive(Clone, Debug)]
 struct Held {
     credentials: Arc<Credentials>,
+    provider: &'static str,
     expiry: Option<Expiry>,
 }
 
@@ -157,6 +167,25 @@ impl Provider {
         Ok(held.credentials)
     }
 
+    /// Where the keys held came from; `None` if there are none.
+    pub fn origin(&self) -> Option<Origin> {
+        let held = self.inner.held.borrow();
+        held.as_ref().map(|held| Origin {
+            provider: held.provider,
+            expires: held.expiry.map(|expiry| expiry.stated),
+        })
+    }
+
+    /// Whether there are other keys by now than these, which the API refused: its source is asked
+    /// again if they were [forgotten](Self::invalidate).
+    pub async fn has_replaced(&self, refused: &Credentials) -> bool {
+        let other = |keys: Arc<Credentials>| {
+            keys.access_key_id != refused.access_key_id
+                || keys.access_key_secret != refused.access_key_secret
+        };
+        self.credentials().await.is_ok_and(other)
+    }
+
     /// Forgets keys that the API refused: the next call asks the source again, so that rotated keys
     /// are taken up without a restart. Keys that have been replaced meanwhile stay.
     pub fn invalidate(&self, refused: &Arc<Credentials>) {
@@ -219,7 +248,7 @@ impl Inner {
         } else {
             tracing::debug!(%account, provider, expires, "took new credentials");
         }
-        let held = Held { credentials: Arc::new(keys.credentials), expiry };
+        let held = Held { credentials: Arc::new(keys.credentials), provider, expiry };
         self.held.send_replace(Some(held.clone()));
         held
     }

@@ -8,9 +8,10 @@ use std::time::Duration;
 use aliyun_rds_import_exporter::clock::ManualClock;
 use aliyun_rds_import_exporter::config::{Config, Instance as Listed};
 use aliyun_rds_import_exporter::domain::Engine;
+use aliyun_rds_import_exporter::simulator::{self, Effect, Fault, Scenario, When};
 
 use super::cloud::{Cloud, Instance, LIST_IMPORTS, LIST_INSTANCES, LIST_REGIONS, Wrong, discovery};
-use super::{Daemon, is_up, tasks};
+use super::{Daemon, Pipeline, is_up, tasks};
 use crate::exposition::Page;
 
 const FOUND: &str = "aliyun_rds_import_exporter_discovered_instances";
@@ -208,6 +209,38 @@ async fn ten_thousand_instances_cost_a_hundred_calls() {
 
     assert_eq!(page.value(FOUND, &[]), Some(10_000.0));
     assert_eq!(cloud.requests(LIST_INSTANCES).len(), 100);
+}
+
+#[tokio::test]
+async fn the_simulators_ten_thousand_cost_a_hundred_calls_and_a_cut_answer_changes_nothing() {
+    let many = simulator::Instance {
+        copies: Some(10_000),
+        ..simulator::Instance::new("rm-fleet", Vec::new())
+    };
+    let day = Duration::from_secs(86_400);
+    let pipeline = Pipeline::with(Scenario::of(vec![many]), |config| {
+        config.instances.clear();
+        config.discovery = vec![discovery(&["cn-hangzhou"])];
+        config.discovery[0].refresh_interval = Duration::from_secs(3_600);
+        // Their first polls are spread over the interval.
+        (config.polling.interval, config.polling.idle_interval) = (100 * day, 100 * day);
+    })
+    .await;
+    let page = pipeline.until("all", |page| page.value(FOUND, &[]) == Some(10_000.0)).await;
+    let calls = [("action", LIST_INSTANCES), ("region_id", "cn-hangzhou")];
+    let calls = |page: &Page| page.value("aliyun_rds_import_exporter_api_requests_total", &calls);
+    assert_eq!(calls(&page), Some(100.0));
+    let since = page.value(LAST_SUCCESS, &[]);
+
+    let when = When { action: Some(LIST_INSTANCES.to_owned()), page: Some(50), ..When::default() };
+    pipeline.control.set_faults(vec![Fault { when, effect: Effect::CutBody }]);
+    pipeline.hands.advance(Duration::from_secs(3_600));
+    let labels = [("action", LIST_INSTANCES), ("code", "bad_response")];
+    let page =
+        pipeline.until("the cut answer", |page| page.value(FAILURES, &labels).is_some()).await;
+
+    assert_eq!(page.value(FOUND, &[]), Some(10_000.0));
+    assert_eq!(page.value(LAST_SUCCESS, &[]), since);
 }
 
 #[tokio::test]
