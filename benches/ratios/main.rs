@@ -5,6 +5,7 @@
 //! the real binary, the peers, and this program again in another [`Role`]. It fails when something
 //! cannot be measured, never because a target is missed: a busy machine misses some.
 
+mod crowd;
 mod daemon;
 mod fleet;
 mod floor;
@@ -50,6 +51,7 @@ struct Arguments {
 #[derive(Clone, Copy, PartialEq, Eq, ValueEnum)]
 enum Part {
     Scrape,
+    Crowd,
     Publish,
     Memory,
     Poll,
@@ -97,7 +99,7 @@ fn main() -> anyhow::Result<()> {
 
 fn bench(arguments: &Arguments) -> anyhow::Result<()> {
     let scale = if arguments.quick { Scale::QUICK } else { Scale::FULL };
-    let all = [Part::Start, Part::Publish, Part::Scrape, Part::Memory, Part::Poll];
+    let all = [Part::Start, Part::Publish, Part::Scrape, Part::Crowd, Part::Memory, Part::Poll];
     let mut report = Report::new(arguments.quick)?;
     for part in all {
         if !arguments.only.is_empty() && !arguments.only.contains(&part) {
@@ -107,6 +109,7 @@ fn bench(arguments: &Arguments) -> anyhow::Result<()> {
             Part::Start => start::measure(scale, &mut report).context("start"),
             Part::Publish => publish::measure(scale, &mut report).context("publish"),
             Part::Scrape => scrape::measure(scale, &mut report).context("scrape"),
+            Part::Crowd => crowd::measure(scale, &mut report).context("crowd"),
             Part::Memory => memory::measure(scale, &mut report).context("memory"),
             Part::Poll => poll::measure(scale, &mut report).context("poll"),
         }?;
