@@ -6,8 +6,8 @@
 //! <https://www.rfc-editor.org/rfc/rfc1952>, <https://www.rfc-editor.org/rfc/rfc1951>
 
 use bytes::Bytes;
-use crc32fast::Hasher;
 use flate2::{Compress, CompressError, Compression, FlushCompress};
+use zlib_rs::crc32::{crc32, crc32_combine};
 
 use super::text::Text;
 
@@ -47,16 +47,13 @@ pub(super) struct Press {
 
 impl Sum {
     fn add(self, text: &[u8]) -> Self {
-        let mut hasher = self.hasher();
-        hasher.update(text);
-        Self { crc: hasher.finalize(), size: self.size + text.len() as u64 }
+        Self { crc: crc32(self.crc, text), size: self.size + text.len() as u64 }
     }
 
     /// The sum of this text and the one behind it.
     pub(super) fn followed_by(self, next: Self) -> Self {
-        let mut hasher = self.hasher();
-        hasher.combine(&next.hasher());
-        Self { crc: hasher.finalize(), size: self.size + next.size }
+        let crc = crc32_combine(self.crc, next.crc, next.size);
+        Self { crc, size: self.size + next.size }
     }
 
     /// What a member of this text ends with.
@@ -66,10 +63,6 @@ impl Sum {
         // The size is modulo 2^32 there.
         trailer[4..].copy_from_slice(&(self.size as u32).to_le_bytes());
         trailer
-    }
-
-    fn hasher(self) -> Hasher {
-        Hasher::new_with_initial_len(self.crc, self.size)
     }
 }
 
