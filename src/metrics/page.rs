@@ -10,9 +10,9 @@ use super::format::Format;
 use super::plan::Plan;
 use super::text::{LINE, Memory, Text};
 
-/// Size of the pieces in which text is sent: small enough that a page of many megabytes is never in
-/// memory as a whole, large enough that sending it takes few system calls and wake-ups.
-const PIECE: usize = 256 * 1024;
+/// Size of the pieces in which text is sent: large enough that sending it takes few system calls,
+/// small enough to stay in a processor's cache until it is sent. Four times as much was slower.
+const PIECE: usize = 64 * 1024;
 
 /// A page whose size is known. Text is written while it is sent, piece by piece.
 pub struct Page {
