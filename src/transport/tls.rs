@@ -37,15 +37,18 @@ pub(super) fn config(ca_file: Option<&Path>) -> Result<rustls::ClientConfig, Err
 }
 
 /// Whether a `rustls::Error` is among the causes. An `io::Error` hides the error it holds from
-/// `source`, so it has to be asked for it.
+/// `source`, and may hold another one that does: they have to be asked for it.
 pub(super) fn is_cause(error: &reqwest::Error) -> bool {
     let mut cause = std::error::Error::source(error);
     while let Some(error) = cause {
-        let held = error.downcast_ref::<std::io::Error>().and_then(std::io::Error::get_ref);
-        if error.is::<rustls::Error>() || held.is_some_and(|held| held.is::<rustls::Error>()) {
+        if error.is::<rustls::Error>() {
             return true;
         }
-        cause = error.source();
+        let held = error.downcast_ref::<std::io::Error>().and_then(std::io::Error::get_ref);
+        cause = match held {
+            Some(held) => Some(held),
+            None => error.source(),
+        };
     }
     false
 }

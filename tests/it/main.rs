@@ -11,6 +11,7 @@ mod config;
 mod credentials;
 mod deploy;
 mod exposition;
+mod faults;
 mod golden;
 mod pipeline;
 mod process;
