@@ -9,6 +9,7 @@ mod faults;
 pub(crate) mod prometheus;
 mod reload;
 mod shards;
+mod soak;
 
 use std::ops::Deref;
 use std::path::Path;
@@ -25,6 +26,7 @@ use aliyun_rds_import_exporter::config::{
 use aliyun_rds_import_exporter::domain::Engine;
 use aliyun_rds_import_exporter::secret::Secret;
 use aliyun_rds_import_exporter::simulator::{Control, Scenario, Simulator};
+use aliyun_rds_import_exporter::store::Store;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpStream;
 use tokio_util::sync::CancellationToken;
@@ -44,6 +46,7 @@ struct Pipeline {
 struct Daemon {
     hands: ManualClock,
     url: String,
+    store: Store,
     /// What it reads when it is asked to reload.
     file: Arc<Mutex<File>>,
     stop: CancellationToken,
@@ -107,9 +110,9 @@ impl Daemon {
         let app = App::bind(config, serving, &Environment::default(), hands.clock()).await.unwrap();
         let app = app.reload_by(read);
         let url = format!("http://{}/metrics", app.local_addrs()[0]);
-        let stop = CancellationToken::new();
+        let (store, stop) = (app.store(), CancellationToken::new());
         tokio::spawn(app.run(stop.clone()));
-        Self { hands, url, file, stop }
+        Self { hands, url, store, file, stop }
     }
 
     /// Asks for a reload of `file`, and gives the answer's status and text.
