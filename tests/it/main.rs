@@ -12,6 +12,7 @@ mod credentials;
 mod deploy;
 mod exposition;
 mod faults;
+mod fuzz;
 mod golden;
 mod panics;
 mod pipeline;
