@@ -20,6 +20,8 @@ pub mod clock;
 pub mod config;
 pub mod demo;
 pub mod domain;
+#[doc(hidden)]
+pub mod fuzzing;
 pub mod instruments;
 pub mod logging;
 pub mod metrics;

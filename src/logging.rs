@@ -38,6 +38,17 @@ pub enum Format {
     Json,
 }
 
+/// From now on a panic, in whatever thread or task, is logged and ends the process with exit code 1:
+/// a daemon that went on without one of its parts would look alive and tell old numbers. What the
+/// panic says stays out of the log, because it may hold anything.
+pub fn end_on_panic() {
+    std::panic::set_hook(Box::new(|panic| {
+        let place = panic.location().map(ToString::to_string);
+        tracing::error!(place, "panicked: this is a bug, please report it; the process ends");
+        std::process::exit(1);
+    }));
+}
+
 /// Starts logging for the whole process.
 ///
 /// # Errors

@@ -41,6 +41,7 @@ fn main() -> ExitCode {
 
 fn run(cli: &Cli) -> anyhow::Result<ExitCode> {
     logging::init(cli.log_level(), cli.options.log_format)?;
+    logging::end_on_panic();
     let environment = Environment::of_process();
     let serving = || -> anyhow::Result<Serving> {
         raise_file_limit();

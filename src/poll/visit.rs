@@ -11,7 +11,7 @@ use chrono::{DateTime, Utc};
 
 use crate::api::error::Scope;
 use crate::api::{Error, ListImports, Page};
-use crate::domain::{Engine, ImportId};
+use crate::domain::{Engine, ImportId, Task};
 use crate::poll::roster::{Ask, Found, Roster, Transition};
 use crate::poll::walk::{Moved, Step, Walk, Walked};
 use crate::poll::window::Window;
@@ -245,19 +245,16 @@ impl<'a> Visit<'a> {
 
     fn single_task(&mut self, mut asking: Asking, answer: Result<Page, Error>) -> Asking {
         let Some(ask) = asking.queue.front_mut() else { return asking };
+        let answer = answer.and_then(|page| the_task(page, ask.import_id));
         let found = match answer {
-            Ok(page) => {
-                let task = page.tasks.into_iter().find(|task| task.import_id == ask.import_id);
-                asking.walked.descriptions.extend(page.descriptions);
-                match task {
-                    Some(task) if ask.left_window => Found::Outside(task),
-                    Some(task) => Found::Listed(task),
-                    None if ask.left_window => Found::Nowhere,
-                    None => {
-                        ask.left_window = true;
-                        return asking;
-                    }
-                }
+            Ok(Some((task, description))) => {
+                asking.walked.descriptions.extend(description);
+                if ask.left_window { Found::Outside(task) } else { Found::Listed(task) }
+            }
+            Ok(None) if ask.left_window => Found::Nowhere,
+            Ok(None) => {
+                ask.left_window = true;
+                return asking;
             }
             Err(error) if error.kind().scope() == Scope::Instance => Found::Refused,
             Err(error) => {
@@ -305,6 +302,23 @@ impl<'a> Visit<'a> {
         let failure = self.ending.later_failure.as_ref();
         failure.is_some_and(|error| error.kind().scope() == Scope::Account)
     }
+}
+
+/// A task, and what the API says of it.
+type Described = (Task, Option<(ImportId, String)>);
+
+/// The task that was asked for by number, with what its failure says, or none if the answer is
+/// empty. Only that proves that there is none: an answer about other tasks proves nothing.
+fn the_task(page: Page, id: ImportId) -> Result<Option<Described>, Error> {
+    if let Some(task) = page.tasks.iter().copied().find(|task| task.import_id == id) {
+        let description = page.descriptions.into_iter().find(|(described, _)| *described == id);
+        return Ok(Some((task, description)));
+    }
+    if page.total == 0 && page.tasks.is_empty() {
+        return Ok(None);
+    }
+    let problem = format!("asked for task {}, the API answers other ones", id.0);
+    Err(Error::bad_response(problem))
 }
 
 #[cfg(test)]

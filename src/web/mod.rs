@@ -156,3 +156,23 @@ impl Bound {
         self.listeners.iter().map(|(address, _)| *address).collect()
     }
 }
+
+/// Ways to what reads foreign texts, for [`crate::fuzzing`].
+pub(crate) mod fuzzing {
+    use std::path::Path;
+
+    use hyper::HeaderMap;
+
+    use super::{config, negotiation};
+
+    /// Reads a web configuration. Nothing is there that it could name.
+    pub(crate) fn config(text: &str) {
+        drop(config::WebConfig::parse(text, "web.yml", Path::new("/nonexistent")));
+    }
+
+    /// Reads what a client accepts.
+    pub(crate) fn negotiation(headers: &HeaderMap) {
+        let _ = negotiation::coding(headers);
+        let _ = negotiation::format(headers);
+    }
+}

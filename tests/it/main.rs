@@ -3,6 +3,7 @@
     clippy::unwrap_used,
     clippy::expect_used,
     clippy::panic,
+    clippy::print_stdout,
     reason = "a test fails by panicking, in its helpers too"
 )]
 
@@ -11,12 +12,16 @@ mod config;
 mod credentials;
 mod deploy;
 mod exposition;
+mod faults;
+mod fuzz;
 mod golden;
 mod online;
+mod panics;
 mod pipeline;
 mod policy;
 mod process;
 mod simulator;
 mod status;
+mod supply_chain;
 mod tasks;
 mod web;

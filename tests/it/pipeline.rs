@@ -11,6 +11,7 @@ pub(crate) mod prometheus;
 mod providers;
 mod reload;
 mod shards;
+mod soak;
 mod status;
 
 use std::ops::Deref;
@@ -28,6 +29,7 @@ use aliyun_rds_import_exporter::config::{
 use aliyun_rds_import_exporter::domain::Engine;
 use aliyun_rds_import_exporter::secret::Secret;
 use aliyun_rds_import_exporter::simulator::{Control, Scenario, Simulator};
+use aliyun_rds_import_exporter::store::Store;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpStream;
 use tokio_util::sync::CancellationToken;
@@ -47,6 +49,7 @@ struct Pipeline {
 struct Daemon {
     hands: ManualClock,
     url: String,
+    store: Store,
     /// What it reads when it is asked to reload.
     file: Arc<Mutex<File>>,
     stop: CancellationToken,
@@ -114,9 +117,9 @@ impl Daemon {
         let app = App::bind(config, serving, environment, hands.clock()).await.unwrap();
         let app = app.reload_by(read);
         let url = format!("http://{}/metrics", app.local_addrs()[0]);
-        let stop = CancellationToken::new();
+        let (store, stop) = (app.store(), CancellationToken::new());
         tokio::spawn(app.run(stop.clone()));
-        Self { hands, url, file, stop }
+        Self { hands, url, store, file, stop }
     }
 
     /// Asks for a reload of `file`, and gives the answer's status and text.
@@ -181,7 +184,7 @@ pub(crate) async fn get(url: &str) -> std::io::Result<String> {
 }
 
 /// The status and body that `url` answers. HTTP/1.0, so that it comes in one piece.
-async fn ask(method: &str, url: &str) -> std::io::Result<(u16, String)> {
+pub(crate) async fn ask(method: &str, url: &str) -> std::io::Result<(u16, String)> {
     let rest = url.strip_prefix("http://").unwrap();
     let (host, path) = rest.split_once('/').unwrap_or((rest, ""));
     let mut stream = TcpStream::connect(host).await?;

@@ -46,7 +46,7 @@ impl Server {
     fn add(&mut self, at: usize, status: TaskStatus) -> ImportId {
         self.next_id += 1;
         let import_id = ImportId(self.next_id);
-        let task = Task { import_id, kind: TaskType::FULL, status, position: None };
+        let task = Task { import_id, ..task_in(status) };
         self.tasks.insert(at.min(self.tasks.len()), Entry { task, in_window: true });
         import_id
     }
@@ -141,6 +141,10 @@ fn ids(roster: &Roster) -> BTreeSet<ImportId> {
 
 fn status_of(roster: &Roster, id: ImportId) -> Option<TaskStatus> {
     roster.tasks().iter().find(|task| task.import_id == id).map(|task| task.status)
+}
+
+fn task_in(status: TaskStatus) -> Task {
+    Task { import_id: ImportId(1), kind: TaskType::FULL, status, position: None }
 }
 
 fn refused(code: &str) -> Error {
@@ -272,6 +276,31 @@ fn a_question_by_number_that_fails_keeps_the_task_and_ends_the_asking() {
         assert!(report.is_some() && ending.walk_failure.is_none());
         assert_eq!(ending.later_failure.unwrap().kind(), Kind::Unavailable);
         assert_eq!((roster.tasks().len(), asked), (3, 1));
+    }
+}
+
+#[test]
+fn an_answer_by_number_that_is_about_other_tasks_keeps_the_task() {
+    for (total, listed) in [(1, None), (1, Some(9)), (30, Some(9))] {
+        let mut server = Server::with(&[OPEN]);
+        let mut roster = Roster::new();
+        poll(&mut server, &mut roster, 0);
+        server.tasks.clear();
+
+        let answer = |question: Question| match question.what {
+            What::Page { .. } => server.answer(question),
+            What::Task(_) => {
+                let import_id = listed.map(ImportId);
+                let task = |import_id| Task { import_id, ..task_in(OPEN) };
+                let tasks = import_id.into_iter().map(task).collect();
+                Ok(Page { number: Some(1), total, tasks, descriptions: Vec::new() })
+            }
+        };
+        let (report, ending) = visit(&mut roster, plan(false), 60, answer);
+
+        assert!(report.is_some(), "the walk stands");
+        assert_eq!(ending.later_failure.unwrap().kind(), Kind::BadResponse);
+        assert_eq!(ids(&roster), [ImportId(1)].into());
     }
 }
 
