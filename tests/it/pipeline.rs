@@ -180,7 +180,7 @@ pub(crate) async fn get(url: &str) -> std::io::Result<String> {
 }
 
 /// The status and body that `url` answers. HTTP/1.0, so that it comes in one piece.
-async fn ask(method: &str, url: &str) -> std::io::Result<(u16, String)> {
+pub(crate) async fn ask(method: &str, url: &str) -> std::io::Result<(u16, String)> {
     let rest = url.strip_prefix("http://").unwrap();
     let (host, path) = rest.split_once('/').unwrap_or((rest, ""));
     let mut stream = TcpStream::connect(host).await?;
