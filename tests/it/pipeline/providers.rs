@@ -145,7 +145,7 @@ fn role() -> config::Role {
     config::Role { arn: Some(ROLE.into()), ..config::Role::default() }
 }
 
-fn cli_profile(id: &str, secret: &str, fields: serde_json::Value) -> String {
+fn cli_profile(id: &str, secret: &str, fields: &serde_json::Value) -> String {
     let mut profile =
         json!({"name": "p", "mode": "AK", "access_key_id": id, "access_key_secret": secret});
     profile.as_object_mut().unwrap().extend(fields.as_object().unwrap().clone());
@@ -174,8 +174,14 @@ fn sources(world: &World) -> Vec<(&'static str, CredentialsSource)> {
                 security_token: inline("token"),
             },
         ),
-        ("profile-json", profile(world.file("ak.json", &cli_profile("LTAI", "secret", json!({}))))),
-        ("profile-role", profile(world.file("role.json", &cli_profile("LTAI", "secret", of_role)))),
+        (
+            "profile-json",
+            profile(world.file("ak.json", &cli_profile("LTAI", "secret", &json!({})))),
+        ),
+        (
+            "profile-role",
+            profile(world.file("role.json", &cli_profile("LTAI", "secret", &of_role))),
+        ),
         ("profile-ini", profile(world.file("credentials", ini))),
         ("ecs_ram_role", CredentialsSource::EcsRamRole { role_name: None }),
         (
@@ -321,7 +327,7 @@ async fn a_rotated_key_costs_no_poll() {
     let names = ["secret", "profile", "role"].map(str::to_owned);
     let mut world = World::new(&names, &hands).await;
     let secret = world.file("secret", "secret");
-    let profile = world.file("config.json", &cli_profile("LTAI-1", "first", json!({})));
+    let profile = world.file("config.json", &cli_profile("LTAI-1", "first", &json!({})));
     let from_file = CredentialsSource::AccessKey(key("LTAI", SecretSource::File(secret.clone())));
     let of_role = CredentialsSource::RamRoleArn {
         role: role(),
@@ -347,7 +353,7 @@ async fn a_rotated_key_costs_no_poll() {
     // The profile goes over to another key, and its first one is disabled. The file has another
     // secret of the same key, and so has the cloud.
     assert!(world.control.put_key("default", &another("LTAI-2", "second")));
-    replace(&profile, &cli_profile("LTAI-2", "second", json!({})));
+    replace(&profile, &cli_profile("LTAI-2", "second", &json!({})));
     replace(&secret, "rotated");
     assert!(world.control.set_access_key_active("LTAI-1", false));
     assert!(world.control.put_key("default", &another("LTAI", "rotated")));
