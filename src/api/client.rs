@@ -303,6 +303,9 @@ fn success_that_is_none(answer: &Answer, problem: &str, credentials: &Credential
             "HTTP status {} with an error in the body: {inner}",
             answer.status
         )),
+        _ if error_body::tells_secret(&answer.body, credentials) => {
+            Error::bad_response("the body is none of the API's, and tells the request back")
+        }
         _ => Error::bad_response(problem),
     }
 }

@@ -2,16 +2,20 @@
 //!
 //! We ask for JSON, but gateways and proxies on the way answer in XML and HTML regardless.
 
+use percent_encoding::percent_decode_str;
 use quick_xml::events::Event;
 use serde::Deserialize;
 
 use crate::api::Error;
 use crate::auth::Credentials;
+use crate::auth::signature_v1::escape;
+use crate::secret::Secret;
 
 /// Longest message kept, in characters.
 const MAX_MESSAGE: usize = 500;
 /// How much of a body that is no API error goes into the message, in characters.
 const MAX_EXCERPT: usize = 80;
+const REDACTED: &str = "[redacted]";
 
 #[derive(Default, Deserialize)]
 #[serde(default)]
@@ -28,6 +32,9 @@ struct ApiError {
 pub(super) fn parse(status: u16, body: &[u8], credentials: &Credentials) -> Error {
     let Some(error) = find(body) else {
         let message = format!("HTTP status {status} with a body that is no API error");
+        if tells_secret(body, credentials) {
+            return Error::status(status, message);
+        }
         return Error::status(status, with_excerpt(&message, body));
     };
     let code = error.code.unwrap_or_default();
@@ -45,6 +52,12 @@ pub(super) fn with_excerpt(message: &str, body: &[u8]) -> String {
     } else {
         format!("{message}: it begins with {excerpt:?}")
     }
+}
+
+/// Whether a body tells a secret of the request back, in whatever escaping.
+pub(super) fn tells_secret(body: &[u8], credentials: &Credentials) -> bool {
+    let text = String::from_utf8_lossy(body);
+    secrets(credentials).any(|secret| holds(&text, secret))
 }
 
 fn find(body: &[u8]) -> Option<ApiError> {
@@ -129,11 +142,31 @@ fn redact(code: &str, message: &str, credentials: &Credentials) -> String {
         }
         None => message.to_owned(),
     };
-    let token = credentials.security_token.as_ref();
-    for secret in [Some(&credentials.access_key_secret), token].into_iter().flatten() {
-        message = message.replace(secret.expose(), "[redacted]");
+    for secret in secrets(credentials) {
+        message = message.replace(secret, REDACTED);
+        message = message.replace(&escape(secret).to_string(), REDACTED);
+        if holds(&message, secret) {
+            return REDACTED.to_owned();
+        }
     }
     clean(&message).chars().take(MAX_MESSAGE).collect()
+}
+
+fn secrets(credentials: &Credentials) -> impl Iterator<Item = &str> {
+    let secrets = [Some(&credentials.access_key_secret), credentials.security_token.as_ref()];
+    secrets.into_iter().flatten().map(Secret::expose).filter(|text| !text.is_empty())
+}
+
+/// Whether `text` holds the secret, as it is or escaped for JSON or up to three times for URLs.
+fn holds(text: &str, secret: &str) -> bool {
+    let mut plain = text.replace('\\', "");
+    for _ in 0..3 {
+        if plain.contains(secret) {
+            return true;
+        }
+        plain = percent_decode_str(&plain).decode_utf8_lossy().into_owned();
+    }
+    plain.contains(secret)
 }
 
 /// One line without control characters.
@@ -147,7 +180,6 @@ fn clean(text: &str) -> String {
 mod tests {
     use super::*;
     use crate::api::Kind;
-    use crate::secret::Secret;
 
     fn parse(status: u16, body: &str) -> Error {
         let credentials = Credentials {
@@ -206,5 +238,23 @@ mod tests {
 
         assert!(error.message().starts_with("first second [31m xxx"));
         assert_eq!(error.message().chars().count(), MAX_MESSAGE);
+    }
+
+    #[test]
+    fn no_secret_is_told_in_whatever_escaping_it_comes_back() {
+        for echo in [
+            "SecurityToken=c4n4ry+token",
+            "SecurityToken=c4n4ry%2Btoken&",
+            "SecurityToken%3Dc4n4ry%252Btoken",
+            "%253Dc4n4ry%25252btoken",
+            "secret c4n4ry/secret",
+            r"secret c4n4ry\/secret",
+        ] {
+            let error = serde_json::json!({"Code": "Odd", "Message": echo}).to_string();
+            for body in [&*error, echo] {
+                let message = parse(400, body).to_string();
+                assert!(!message.contains("c4n4ry"), "{body}: {message}");
+            }
+        }
     }
 }

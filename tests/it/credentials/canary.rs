@@ -4,14 +4,23 @@
 use std::io::Write;
 use std::path::Path;
 use std::sync::{Arc, Mutex};
+use std::time::Duration;
 
-use aliyun_rds_import_exporter::check::check;
+use aliyun_rds_import_exporter::app::{App, Serving};
+use aliyun_rds_import_exporter::check::{check, check_online};
+use aliyun_rds_import_exporter::clock::{Clock, ManualClock};
 use aliyun_rds_import_exporter::config::{
-    CredentialsSource, Environment, SecretSource, Signature, load,
+    Account, Config, CredentialsSource, Endpoints, Environment, Instance, SecretSource, Signature,
+    load,
 };
+use aliyun_rds_import_exporter::domain::Engine;
+use aliyun_rds_import_exporter::policy::Policy;
 use aliyun_rds_import_exporter::secret::Secret;
 use serde_json::json;
+use tokio_util::sync::CancellationToken;
 use tracing_subscriber::fmt::MakeWriter;
+
+use crate::pipeline::{PATIENCE, ask};
 
 use super::service::{Answer, Request, Service, keys};
 use super::{ONE_O_CLOCK, ROLE, World, key, oidc, role_of};
@@ -73,6 +82,33 @@ async fn echoing(answer: fn(String) -> Answer) -> Service {
         answer(format!("{method} {target} {headers:?} {body} {form:?}"))
     })
     .await
+}
+
+/// An account with an instance for each source, whose keys come from `keys` and whose calls go to
+/// `calls`.
+fn config(sources: Vec<CredentialsSource>, keys: &str, calls: &str) -> Config {
+    let mut config = Config::default();
+    for (number, credentials) in sources.into_iter().enumerate() {
+        let name: Arc<str> = format!("account-{number}").into();
+        let endpoints = Endpoints {
+            rds: Some(calls.to_owned()),
+            sts: Some(keys.to_owned()),
+            metadata: Some(keys.to_owned()),
+        };
+        let account = Account { credentials, endpoints, ..Account::default() };
+        config.accounts.insert(Arc::clone(&name), account);
+        config.instances.push(Instance {
+            id: format!("rm-{number}").into(),
+            region: "cn-hangzhou".into(),
+            engine: Engine::MySQL,
+            account: name,
+            name: "".into(),
+            interval: Duration::from_secs(60),
+            idle_interval: Duration::from_secs(60),
+            lookback: Duration::from_secs(86_400),
+        });
+    }
+    config
 }
 
 /// Every type of credentials, and every mode of a profile, with secrets wherever one can be.
@@ -188,6 +224,50 @@ async fn no_secret_is_logged_or_printed_or_told_in_an_error() {
 }
 
 #[tokio::test]
+async fn a_daemon_with_every_provider_tells_no_secret_in_logs_or_pages() {
+    let logs = Logs::default();
+    let subscriber = tracing_subscriber::fmt()
+        .with_max_level(tracing::Level::DEBUG)
+        .with_writer(logs.clone())
+        .finish();
+    let _guard = tracing::subscriber::set_default(subscriber);
+    // Services that hand out keys and tasks are told apart from those that tell back what they get.
+    let echo = echoing(|text| Answer::error(403, "Forbidden.RAM", &text)).await;
+    for (keys, calls) in
+        [(good().await, &echo), (good().await, &good().await), (echoing(Answer::ok).await, &echo)]
+    {
+        let folder = tempfile::tempdir().unwrap();
+        let config = config(sources(folder.path(), &keys.url()), &keys.url(), &calls.url());
+        let hands = ManualClock::new(super::NOON.parse().unwrap());
+        let environment = Environment::default();
+        let serving = Serving::openly(vec!["127.0.0.1:0".parse().unwrap()]);
+        let app = App::bind(&config, serving, &environment, hands.clock()).await.unwrap();
+        let app = app.reload_by(move || Ok(config.clone()));
+        let base = format!("http://{}", app.local_addrs()[0]);
+        let stop = CancellationToken::new();
+        let daemon = tokio::spawn(app.run(stop.clone()));
+        let asked = logs.text().matches("API request").count();
+        let polled = async {
+            while logs.text().matches("API request").count() < asked + 5 {
+                hands.advance(Duration::from_secs(5));
+                for (method, path) in
+                    [("GET", "/metrics"), ("GET", "/config"), ("GET", "/"), ("POST", "/-/reload")]
+                {
+                    let (status, body) = ask(method, &format!("{base}{path}")).await.unwrap();
+                    assert_eq!(status, 200, "{path}: {body}");
+                    assert!(!body.contains(CANARY), "{path}: {body}");
+                }
+            }
+        };
+        tokio::time::timeout(PATIENCE, polled).await.expect("the daemon never called");
+        stop.cancel();
+        daemon.await.unwrap().unwrap();
+    }
+    let logs = logs.text();
+    assert_eq!(logs.lines().find(|line| line.contains(CANARY)), None);
+}
+
+#[tokio::test]
 async fn the_password_of_a_proxy_is_not_told_when_it_lets_nobody_through() {
     let refusing = Service::start(|_| Answer::status(407)).await;
     let proxy = refusing.url().replace("http://", "http://user:c4nary@");
@@ -200,8 +280,12 @@ async fn the_password_of_a_proxy_is_not_told_when_it_lets_nobody_through() {
     assert!(refusing.requests()[0].headers.contains_key("proxy-authorization"));
 }
 
-#[test]
-fn check_tells_no_secret_of_any_type() {
+#[tokio::test]
+async fn check_and_policy_tell_no_secret_of_any_type() {
+    // Everything that is asked for keys or tasks tells back what it was sent.
+    let service = echoing(|text| Answer::error(400, "SignatureDoesNotMatch", &text)).await;
+    let endpoints =
+        format!("endpoints: {{rds: '{0}', sts: '{0}', metadata: '{0}'}}", service.url());
     let folder = tempfile::tempdir().unwrap();
     let config = folder.path().join("config.yaml");
     std::fs::write(folder.path().join("token"), TOKEN).unwrap();
@@ -217,7 +301,7 @@ fn check_tells_no_secret_of_any_type() {
     for credentials in types {
         for slip in [""].iter().chain(&slips) {
             let yaml = format!(
-                "accounts: {{default: {{credentials: {{{credentials}, {slip}}}}}}}\n\
+                "accounts: {{default: {{credentials: {{{credentials}, {slip}}}, {endpoints}}}}}\n\
                  instances: [{{id: rm-1, region: cn-hangzhou, engine: MySQL}}]\n"
             );
             std::fs::write(&config, &yaml).unwrap();
@@ -228,6 +312,15 @@ fn check_tells_no_secret_of_any_type() {
             assert!(!out.contains(CANARY), "{out}");
             let loaded = load::from_file(&config, &Environment::default());
             assert!(!format!("{loaded:?}").contains(CANARY));
+            let Ok(load::Loaded { config: good, .. }) = loaded else { continue };
+            let policy = format!("{:?}", Policy::new(&good, None).unwrap());
+            assert!(!policy.contains(CANARY) && !good.to_yaml().contains(CANARY), "{policy}");
+            let mut out = Vec::new();
+            let (environment, clock) = (Environment::default(), Clock::system());
+            let works = check_online(&config, &environment, &clock, &mut out, None).await.unwrap();
+            let out = String::from_utf8(out).unwrap();
+            assert!(!works && out.contains("problem: account default: "), "{out}");
+            assert!(!out.contains(CANARY), "{out}");
         }
     }
 }
