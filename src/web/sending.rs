@@ -31,6 +31,11 @@ impl Sending {
     pub(super) fn new(body: Body, answering: Answering, place: Option<Arc<Place>>) -> Self {
         Self { body, piece: Bytes::new(), parted: false, _answering: answering, _place: place }
     }
+
+    /// Size of what is left to hand over, in bytes.
+    fn left(&self) -> u64 {
+        self.piece.len() as u64 + self.body.size()
+    }
 }
 
 impl hyper::body::Body for Sending {
@@ -50,10 +55,11 @@ impl hyper::body::Body for Sending {
                 _ => return Poll::Ready(None),
             }
         }
+        let is_near_the_end = self.left() <= 2 * PIECE as u64;
         let size = self.piece.len().min(PIECE);
         let mut piece = self.piece.split_to(size);
-        if self.parted {
-            // The connection may keep the last part for long, and with it all of the piece.
+        if self.parted && is_near_the_end {
+            // The connection may keep the last two parts for long, and with them all of the piece.
             piece = Bytes::copy_from_slice(&piece);
         }
         Poll::Ready(Some(Ok(Frame::data(piece))))
@@ -64,6 +70,6 @@ impl hyper::body::Body for Sending {
     }
 
     fn size_hint(&self) -> SizeHint {
-        SizeHint::with_exact(self.piece.len() as u64 + self.body.size())
+        SizeHint::with_exact(self.left())
     }
 }
