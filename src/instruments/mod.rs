@@ -1,6 +1,7 @@
 //! The exporter's metrics about itself: what the other rooms report to, on a registry of its own.
 
 pub mod catalog;
+mod group;
 mod process;
 
 use std::sync::Arc;
@@ -16,7 +17,13 @@ use prometheus::{
 use crate::domain::LIST_IMPORTS;
 
 use catalog::Family;
+use group::Group;
 use process::OwnProcess;
+
+pub use group::Families;
+
+/// How many groups of families there are.
+pub const GROUPS: usize = 4;
 
 /// Seconds; API answers take between a few milliseconds and the request timeout.
 const API_BUCKETS: &[f64] = &[0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0];
@@ -26,10 +33,19 @@ const DELAY_BUCKETS: &[f64] = &[0.1, 1.0, 5.0, 15.0, 60.0, 300.0, 900.0];
 const HTTP_BUCKETS: &[f64] = &[0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 1.0];
 
 /// Counts and measures what the exporter does. Cheap to clone; clones count together.
+///
+/// Families that change at the same events are a group; the groups stand in the order of the page.
 #[derive(Clone, Debug)]
 pub struct Instruments {
-    process: Arc<OwnProcess>,
-    registry: Registry,
+    accounts: Arc<Group<OfAccounts>>,
+    http: Arc<Group<OfHttp>>,
+    polls: Arc<Group<OfPolls>>,
+    process: Arc<Group<OwnProcess>>,
+}
+
+/// About accounts: their API, keys and configuration. And what the binary is.
+#[derive(Debug)]
+struct OfAccounts {
     api_budget: GaugeVec,
     api_request_duration: HistogramVec,
     api_request_failures: IntCounterVec,
@@ -41,8 +57,17 @@ pub struct Instruments {
     config_reload_successful: GaugeVec,
     discovered_instances: GaugeVec,
     discovery_last_success: GaugeVec,
-    http_request_duration: HistogramVec,
-    http_requests: IntCounterVec,
+}
+
+/// About requests to the exporter: each changes them.
+#[derive(Debug)]
+struct OfHttp {
+    request_duration: HistogramVec,
+    requests: IntCounterVec,
+}
+
+#[derive(Debug)]
+struct OfPolls {
     schedule_delay: HistogramVec,
     unknown_values: IntCounterVec,
     walk_failures: IntCounterVec,
@@ -66,106 +91,100 @@ impl Instruments {
     ///
     /// When the catalog names a family twice or gives one an illegal name.
     pub fn new() -> Result<Self, prometheus::Error> {
-        let registry = Registry::new();
         let instruments = Self {
-            api_budget: gauge(&registry, catalog::API_BUDGET)?,
-            api_request_duration: histogram(&registry, catalog::API_REQUEST_DURATION, API_BUCKETS)?,
-            api_request_failures: counter(&registry, catalog::API_REQUEST_FAILURES)?,
-            api_requests: counter(&registry, catalog::API_REQUESTS)?,
-            api_throttled: counter(&registry, catalog::API_THROTTLED)?,
-            clock_skew: gauge(&registry, catalog::CLOCK_SKEW)?,
-            credentials_expiration: gauge(&registry, catalog::CREDENTIALS_EXPIRATION)?,
-            config_reload_success: gauge(&registry, catalog::CONFIG_RELOAD_SUCCESS)?,
-            config_reload_successful: gauge(&registry, catalog::CONFIG_RELOAD_SUCCESSFUL)?,
-            discovered_instances: gauge(&registry, catalog::DISCOVERED_INSTANCES)?,
-            discovery_last_success: gauge(&registry, catalog::DISCOVERY_LAST_SUCCESS)?,
-            http_request_duration: histogram(
-                &registry,
-                catalog::HTTP_REQUEST_DURATION,
-                HTTP_BUCKETS,
-            )?,
-            http_requests: counter(&registry, catalog::HTTP_REQUESTS)?,
-            schedule_delay: histogram(&registry, catalog::SCHEDULE_DELAY, DELAY_BUCKETS)?,
-            unknown_values: counter(&registry, catalog::UNKNOWN_VALUES)?,
-            walk_failures: counter(&registry, catalog::WALK_FAILURES)?,
-            walk_restarts: counter(&registry, catalog::WALK_RESTARTS)?,
-            walks: counter(&registry, catalog::WALKS)?,
-            process: Arc::new(OwnProcess::register(&registry)?),
-            registry,
+            accounts: Group::new(OfAccounts::register)?,
+            http: Group::new(OfHttp::register)?,
+            polls: Group::new(OfPolls::register)?,
+            process: Group::new(OwnProcess::register)?,
         };
-        let build_info = IntGaugeVec::new(opts(catalog::BUILD_INFO), catalog::BUILD_INFO.labels)?;
-        build_info.with_label_values(&[BUILD.revision, BUILD.rustc, BUILD.version]).set(1);
-        instruments.registry.register(Box::new(build_info))?;
         // A family without labels has one series, there from the first scrape on.
-        let _ = instruments.schedule_delay.with_label_values::<&str>(&[]);
+        let polls = |polls: &OfPolls| drop(polls.schedule_delay.with_label_values::<&str>(&[]));
+        instruments.polls.change(polls);
         Ok(instruments)
     }
 
-    /// The value of every family registered here at `now`, sorted by name. Those of the process are
-    /// a second old at most.
+    /// Every group of families, in the order of their names, at `now`. Those of the process are a
+    /// second old at most.
+    pub fn groups(&self, now: DateTime<Utc>) -> [Families<'_>; GROUPS] {
+        if !self.process.read().is_fresh(now) {
+            self.process.change(|process| process.read(now));
+        }
+        let (accounts, http) = (self.accounts.families(), self.http.families());
+        [accounts, http, self.polls.families(), self.process.families()]
+    }
+
+    /// The value of every family registered here at `now`, sorted by name.
     pub fn gather(&self, now: DateTime<Utc>) -> Vec<MetricFamily> {
-        self.process.refresh(now);
-        self.registry.gather()
+        self.groups(now).iter().flat_map(Families::gather).collect()
     }
 
     /// Makes the counters of an account and region exist at 0, so that their first increase shows.
     pub fn announce(&self, scope: Scope<'_>, rate: f64) {
         let Scope { account, region_id } = scope;
         self.announce_calls(scope, LIST_IMPORTS, rate);
-        self.walks.with_label_values(&[account, region_id]);
-        for reason in ["count", "duplicate", "page_number", "total_changed"] {
-            self.walk_restarts.with_label_values(&[account, reason, region_id]);
-        }
-        for field in ["ImportDataStatus", "ImportDataType", "IncrementalImportingTime"] {
-            self.unknown_values.with_label_values(&[field]);
-        }
+        self.polls.change(|polls| {
+            polls.walks.with_label_values(&[account, region_id]);
+            for reason in ["count", "duplicate", "page_number", "total_changed"] {
+                polls.walk_restarts.with_label_values(&[account, reason, region_id]);
+            }
+            for field in ["ImportDataStatus", "ImportDataType", "IncrementalImportingTime"] {
+                polls.unknown_values.with_label_values(&[field]);
+            }
+        });
     }
 
     /// Makes the counters of an operation's calls exist at 0, for an account and region.
     pub fn announce_calls(&self, scope: Scope<'_>, action: &str, rate: f64) {
         self.announce_action(scope, action);
-        self.api_throttled.with_label_values(&[scope.account]);
+        self.accounts.change(|accounts| accounts.api_throttled.with_label_values(&[scope.account]));
         self.budget(scope.account, rate);
     }
 
     /// Makes the counter of an action's requests exist at 0.
     pub fn announce_action(&self, scope: Scope<'_>, action: &str) {
-        self.api_requests.with_label_values(&[scope.account, action, scope.region_id]);
+        let labels = [scope.account, action, scope.region_id];
+        self.accounts.change(|accounts| accounts.api_requests.with_label_values(&labels));
     }
 
     /// What the searches of an account found in a region, and when the oldest answer was given.
     pub fn discovered(&self, scope: Scope<'_>, instances: usize, since: DateTime<Utc>) {
         let labels = [scope.account, scope.region_id];
         let since = since.timestamp_millis() as f64 / 1e3;
-        // First, so that nobody sees instances that were found at no time.
-        self.discovery_last_success.with_label_values(&labels).set(since);
-        // The search for the regions finds no instance.
-        if !scope.region_id.is_empty() {
-            self.discovered_instances.with_label_values(&labels).set(instances as f64);
-        }
+        self.accounts.change(|accounts| {
+            // First, so that nobody sees instances that were found at no time.
+            accounts.discovery_last_success.with_label_values(&labels).set(since);
+            // The search for the regions finds no instance.
+            if !scope.region_id.is_empty() {
+                accounts.discovered_instances.with_label_values(&labels).set(instances as f64);
+            }
+        });
     }
 
     /// Nothing is searched any more for an account in a region.
     pub fn forget_discovered(&self, scope: Scope<'_>) {
         let labels = [scope.account, scope.region_id];
-        // They may never have been there.
-        let _ = self.discovered_instances.remove_label_values(&labels);
-        let _ = self.discovery_last_success.remove_label_values(&labels);
+        self.accounts.change(|accounts| {
+            // They may never have been there.
+            let _ = accounts.discovered_instances.remove_label_values(&labels);
+            let _ = accounts.discovery_last_success.remove_label_values(&labels);
+        });
     }
 
     /// An account is no more. Its counters stay, as the past does.
     pub fn forget_account(&self, account: &str) {
-        let _ = self.api_budget.remove_label_values(&[account]);
+        let _ = self.accounts.change(|of| of.api_budget.remove_label_values(&[account]));
     }
 
     /// The configuration was loaded, at `now` if that succeeded.
     pub fn reloaded(&self, success: Option<DateTime<Utc>>) {
         let flag = if success.is_some() { 1.0 } else { 0.0 };
-        self.config_reload_successful.with_label_values::<&str>(&[]).set(flag);
-        if let Some(now) = success {
-            let now = now.timestamp_millis() as f64 / 1e3;
-            self.config_reload_success.with_label_values::<&str>(&[]).set(now);
-        }
+        self.accounts.change(|accounts| {
+            accounts.config_reload_successful.with_label_values::<&str>(&[]).set(flag);
+            if let Some(now) = success {
+                let now = now.timestamp_millis() as f64 / 1e3;
+                accounts.config_reload_success.with_label_values::<&str>(&[]).set(now);
+            }
+        });
     }
 
     /// An API request was sent; `failure` is the code of its error, if it failed.
@@ -177,86 +196,140 @@ impl Instruments {
         failure: Option<&str>,
     ) {
         let Scope { account, region_id } = scope;
-        self.api_requests.with_label_values(&[account, action, region_id]).inc();
-        self.api_request_duration
-            .with_label_values(&[account, action, region_id])
-            .observe(took.as_secs_f64());
-        if let Some(code) = failure {
-            self.api_request_failures.with_label_values(&[account, action, code, region_id]).inc();
-        }
+        let labels = [account, action, region_id];
+        self.accounts.change(|accounts| {
+            accounts.api_requests.with_label_values(&labels).inc();
+            let duration = accounts.api_request_duration.with_label_values(&labels);
+            duration.observe(took.as_secs_f64());
+            if let Some(code) = failure {
+                let labels = [account, action, code, region_id];
+                accounts.api_request_failures.with_label_values(&labels).inc();
+            }
+        });
     }
 
     /// An API request was answered by throttling.
     pub fn throttled(&self, account: &str) {
-        self.api_throttled.with_label_values(&[account]).inc();
+        self.accounts.change(|of| of.api_throttled.with_label_values(&[account]).inc());
     }
 
     /// The account's API call rate now in force, per second.
     pub fn budget(&self, account: &str, rate: f64) {
-        self.api_budget.with_label_values(&[account]).set(rate);
+        self.accounts.change(|of| of.api_budget.with_label_values(&[account]).set(rate));
     }
 
     /// What [`budget`](Self::budget) was last told of the account.
     pub fn budget_in_force(&self, account: &str) -> f64 {
-        self.api_budget.with_label_values(&[account]).get()
+        self.accounts.read().api_budget.with_label_values(&[account]).get()
     }
 
     /// How often [`throttled`](Self::throttled) was called for the account.
     pub fn times_throttled(&self, account: &str) -> u64 {
-        self.api_throttled.with_label_values(&[account]).get()
+        self.accounts.read().api_throttled.with_label_values(&[account]).get()
     }
 
     /// This machine's clock minus the API's, in seconds.
     pub fn clock_skew(&self, scope: Scope<'_>, seconds: f64) {
-        self.clock_skew.with_label_values(&[scope.account, scope.region_id]).set(seconds);
+        let labels = [scope.account, scope.region_id];
+        self.accounts.change(|of| of.clock_skew.with_label_values(&labels).set(seconds));
     }
 
     /// The account's keys expire at `time`, or never.
     pub fn credentials_expiration(&self, account: &str, time: Option<DateTime<Utc>>) {
-        match time {
+        self.accounts.change(|of| match time {
             Some(time) => {
                 let seconds = time.timestamp() as f64;
-                self.credentials_expiration.with_label_values(&[account]).set(seconds);
+                of.credentials_expiration.with_label_values(&[account]).set(seconds);
             }
             // It fails if there was no expiry before, which is just as well.
-            None => drop(self.credentials_expiration.remove_label_values(&[account])),
-        }
+            None => drop(of.credentials_expiration.remove_label_values(&[account])),
+        });
     }
 
     /// A value that the API's reference does not know was read.
     pub fn unknown_value(&self, field: &str) {
-        self.unknown_values.with_label_values(&[field]).inc();
+        self.polls.change(|polls| polls.unknown_values.with_label_values(&[field]).inc());
     }
 
     /// A walk ended; `failure` is the code of the error that ended it.
     pub fn walk(&self, scope: Scope<'_>, failure: Option<&str>) {
         let Scope { account, region_id } = scope;
-        self.walks.with_label_values(&[account, region_id]).inc();
-        if let Some(code) = failure {
-            self.walk_failures.with_label_values(&[account, code, region_id]).inc();
-        }
+        self.polls.change(|polls| {
+            polls.walks.with_label_values(&[account, region_id]).inc();
+            if let Some(code) = failure {
+                polls.walk_failures.with_label_values(&[account, code, region_id]).inc();
+            }
+        });
     }
 
     /// A walk began again.
     pub fn walk_restart(&self, scope: Scope<'_>, reason: &str) {
-        self.walk_restarts.with_label_values(&[scope.account, reason, scope.region_id]).inc();
+        let labels = [scope.account, reason, scope.region_id];
+        self.polls.change(|polls| polls.walk_restarts.with_label_values(&labels).inc());
     }
 
     /// A poll started this much later than it was due.
     pub fn schedule_delay(&self, delay: Duration) {
-        self.schedule_delay.with_label_values::<&str>(&[]).observe(delay.as_secs_f64());
+        let seconds = delay.as_secs_f64();
+        self.polls.change(|polls| {
+            polls.schedule_delay.with_label_values::<&str>(&[]).observe(seconds);
+        });
     }
 
     /// Makes the counter of a handler's good answers exist at 0.
     pub fn announce_handler(&self, handler: &str) {
-        self.http_requests.with_label_values(&["200", handler]);
-        self.http_request_duration.with_label_values(&[handler]);
+        self.http.change(|http| http.requests.with_label_values(&["200", handler]));
     }
 
     /// An HTTP request was answered.
     pub fn http_request(&self, handler: &str, status: u16, took: Duration) {
-        self.http_requests.with_label_values(&[status.to_string().as_str(), handler]).inc();
-        self.http_request_duration.with_label_values(&[handler]).observe(took.as_secs_f64());
+        let (status, seconds) = (status.to_string(), took.as_secs_f64());
+        self.http.change(|http| {
+            http.requests.with_label_values(&[status.as_str(), handler]).inc();
+            http.request_duration.with_label_values(&[handler]).observe(seconds);
+        });
+    }
+}
+
+impl OfAccounts {
+    fn register(registry: &Registry) -> Result<Self, prometheus::Error> {
+        let build_info = IntGaugeVec::new(opts(catalog::BUILD_INFO), catalog::BUILD_INFO.labels)?;
+        build_info.with_label_values(&[BUILD.revision, BUILD.rustc, BUILD.version]).set(1);
+        registry.register(Box::new(build_info))?;
+        Ok(Self {
+            api_budget: gauge(registry, catalog::API_BUDGET)?,
+            api_request_duration: histogram(registry, catalog::API_REQUEST_DURATION, API_BUCKETS)?,
+            api_request_failures: counter(registry, catalog::API_REQUEST_FAILURES)?,
+            api_requests: counter(registry, catalog::API_REQUESTS)?,
+            api_throttled: counter(registry, catalog::API_THROTTLED)?,
+            clock_skew: gauge(registry, catalog::CLOCK_SKEW)?,
+            credentials_expiration: gauge(registry, catalog::CREDENTIALS_EXPIRATION)?,
+            config_reload_success: gauge(registry, catalog::CONFIG_RELOAD_SUCCESS)?,
+            config_reload_successful: gauge(registry, catalog::CONFIG_RELOAD_SUCCESSFUL)?,
+            discovered_instances: gauge(registry, catalog::DISCOVERED_INSTANCES)?,
+            discovery_last_success: gauge(registry, catalog::DISCOVERY_LAST_SUCCESS)?,
+        })
+    }
+}
+
+impl OfHttp {
+    fn register(registry: &Registry) -> Result<Self, prometheus::Error> {
+        Ok(Self {
+            request_duration: histogram(registry, catalog::HTTP_REQUEST_DURATION, HTTP_BUCKETS)?,
+            requests: counter(registry, catalog::HTTP_REQUESTS)?,
+        })
+    }
+}
+
+impl OfPolls {
+    fn register(registry: &Registry) -> Result<Self, prometheus::Error> {
+        Ok(Self {
+            schedule_delay: histogram(registry, catalog::SCHEDULE_DELAY, DELAY_BUCKETS)?,
+            unknown_values: counter(registry, catalog::UNKNOWN_VALUES)?,
+            walk_failures: counter(registry, catalog::WALK_FAILURES)?,
+            walk_restarts: counter(registry, catalog::WALK_RESTARTS)?,
+            walks: counter(registry, catalog::WALKS)?,
+        })
     }
 }
 

@@ -58,13 +58,16 @@ impl OwnProcess {
         })
     }
 
-    /// Reads the numbers anew, if the last ones are not fresh any more at `now`.
-    pub(super) fn refresh(&self, now: DateTime<Utc>) {
+    /// Whether the numbers are good enough at `now`.
+    pub(super) fn is_fresh(&self, now: DateTime<Utc>) -> bool {
+        let read_at = *self.read_at.lock().unwrap_or_else(PoisonError::into_inner);
+        read_at.is_some_and(|at| at <= now && now < at + FRESH)
+    }
+
+    /// Reads the numbers, at `now`.
+    pub(super) fn read(&self, now: DateTime<Utc>) {
+        // Held to the end: two readers at a time would count processor time twice.
         let mut read_at = self.read_at.lock().unwrap_or_else(PoisonError::into_inner);
-        let is_fresh = |at: DateTime<Utc>| at <= now && now < at + FRESH;
-        if read_at.is_some_and(is_fresh) {
-            return;
-        }
         *read_at = Some(now);
         // Where /proc is hidden, the numbers stay as they are.
         let Ok(process) = Process::myself() else { return };

@@ -33,16 +33,22 @@ pub(super) struct Sum {
     pub(super) size: u64,
 }
 
-/// Whether anything follows a fragment in its member.
-#[derive(Clone, Copy, PartialEq, Eq)]
-pub(super) enum Place {
-    Inside,
-    Last,
-}
-
 /// Makes fragments. Its memory is used again and again.
 pub(super) struct Press {
     compress: Compress,
+}
+
+impl Fragment {
+    /// The last fragment of a member: a short text as it is, in a block that says that it is the
+    /// last.
+    pub(super) fn last(text: &'static str) -> Self {
+        let size = text.len() as u16;
+        let mut deflated = vec![1];
+        deflated.extend_from_slice(&size.to_le_bytes());
+        deflated.extend_from_slice(&(!size).to_le_bytes());
+        deflated.extend_from_slice(text.as_bytes());
+        Self { deflated: deflated.into(), sum: Sum::default().add(text.as_bytes()) }
+    }
 }
 
 impl Sum {
@@ -79,7 +85,6 @@ impl Press {
     /// When the compressor refuses its own state, which it has no reason to.
     pub(super) fn fragment(
         &mut self,
-        place: Place,
         write: impl FnOnce(&mut Text<'_>),
     ) -> Result<Fragment, CompressError> {
         self.compress.reset();
@@ -94,12 +99,8 @@ impl Press {
         write(&mut text);
         text.finish();
         outcome?;
-        match place {
-            Place::Last => self.deflate(&[], &mut deflated, FlushCompress::Finish)?,
-            Place::Inside if sum.size > 0 => {
-                self.deflate(&[], &mut deflated, FlushCompress::Full)?;
-            }
-            Place::Inside => {}
+        if sum.size > 0 {
+            self.deflate(&[], &mut deflated, FlushCompress::Full)?;
         }
         Ok(Fragment { deflated: deflated.into(), sum })
     }
@@ -151,7 +152,7 @@ mod tests {
                 .iter()
                 .map(|words| {
                     let text = words.concat();
-                    let fragment = press.fragment(Place::Inside, |into| into.raw(&text)).unwrap();
+                    let fragment = press.fragment(|into| into.raw(&text)).unwrap();
                     (text, fragment)
                 })
                 .collect();
@@ -159,8 +160,7 @@ mod tests {
                 let place = swap.index(made.len());
                 made.rotate_left(place);
             }
-            let last = press.fragment(Place::Last, |text| text.raw("end")).unwrap();
-            made.push(("end".into(), last));
+            made.push(("end".into(), Fragment::last("end")));
 
             let (texts, fragments): (Vec<_>, Vec<_>) = made.into_iter().unzip();
             let mut read = String::new();

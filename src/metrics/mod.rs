@@ -8,6 +8,7 @@
 mod format;
 mod gzip;
 mod instances;
+mod own;
 mod page;
 mod plan;
 mod registered;
@@ -18,22 +19,18 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError, RwLock};
 use std::time::Duration;
 
-use bytes::Bytes;
 use chrono::{DateTime, Utc};
 use flate2::CompressError;
-use prometheus::proto::MetricFamily;
 use tokio_util::sync::CancellationToken;
 
 use crate::clock::Clock;
 use crate::instruments::Instruments;
-use crate::instruments::catalog::INSTANCES;
 use crate::store::Store;
 
-use gzip::{Fragment, Place, Press};
-use instances::CONTRIBUTIONS;
+use gzip::{Fragment, Press};
+use own::Own;
 use page::TextPage;
 use plan::Plan;
-use text::Text;
 
 pub use format::Format;
 pub use page::Page;
@@ -41,10 +38,11 @@ pub use page::Page;
 /// Level of what is kept: with runs of 64 KiB and more, the page is a tenth larger than one member
 /// of level 6, and takes less time.
 const LEVEL: u32 = 5;
-/// Level of what is made at each scrape and thrown away.
-const QUICK_LEVEL: u32 = 1;
 /// Time between two plans that nobody waits for.
 const PAUSE: Duration = Duration::from_secs(2);
+/// Size from which a fragment is sent as it is, in bytes: less than that is copied sooner than sent
+/// by itself.
+const SMALL: usize = 16 * 1024;
 /// How many plans that nobody asked for are made before the exporter waits for a scrape.
 const UNASKED: u32 = 150;
 
@@ -63,11 +61,10 @@ pub struct Exposition(Arc<Shared>);
 
 struct Shared {
     store: Store,
-    instruments: Instruments,
+    own: Own,
     current: RwLock<Option<Current>>,
     /// Taken while a plan is made: one at a time.
     planner: Mutex<Press>,
-    quick: Mutex<Press>,
     was_asked: AtomicBool,
 }
 
@@ -83,10 +80,9 @@ impl Exposition {
     pub fn new(store: Store, instruments: Instruments) -> Self {
         Self(Arc::new(Shared {
             store,
-            instruments,
+            own: Own::new(instruments),
             current: RwLock::new(None),
             planner: Mutex::new(Press::new(LEVEL)),
-            quick: Mutex::new(Press::new(QUICK_LEVEL)),
             was_asked: AtomicBool::new(false),
         }))
     }
@@ -113,19 +109,20 @@ impl Exposition {
             Some(plan) => plan,
             None => self.0.plan(now)?,
         };
-        let own = Own { gathered: self.0.instruments.gather(now), plan: &plan, format };
         match coding {
             Coding::Identity => {
-                let (before, after) = (own.written(Own::before), own.written(Own::after));
-                Ok(Page::text(TextPage { before, plan: Arc::clone(&plan), format, after }))
+                // The order of the page is that of the families' names.
+                let [accounts, http, polls, process] = self.0.own.texts(format, now);
+                let before = [&*accounts, &http, &plan.states.0, &polls].concat();
+                let after = [&*process, format.end().as_bytes()].concat();
+                Ok(Page::text(TextPage { before, plan, format, after }))
             }
             Coding::Gzip => {
-                let mut press = self.0.quick.lock().unwrap_or_else(PoisonError::into_inner);
-                let before = press.fragment(Place::Inside, |text| own.before(text))?;
-                let after = press.fragment(Place::Last, |text| own.after(text))?;
-                drop(press);
+                let [accounts, http, polls, process] = self.0.own.fragments(format, now)?;
+                let before = [accounts, http, plan.states.1.clone(), polls];
                 let sections = plan.sections.iter().flat_map(|section| section.fragments(format));
-                Ok(member(std::iter::once(before).chain(sections).chain([after])))
+                let after = [process, Fragment::last(format.end())];
+                Ok(member(before.into_iter().chain(sections).chain(after)))
             }
         }
     }
@@ -184,78 +181,20 @@ impl Shared {
     }
 }
 
-/// The exporter's own families, which stand around those of the instances.
-struct Own<'a> {
-    gathered: Vec<MetricFamily>,
-    plan: &'a Plan,
-    format: Format,
-}
-
-impl Own<'_> {
-    fn before(&self, text: &mut Text<'_>) {
-        let split = self.split();
-        let states =
-            self.gathered[..split].partition_point(|family| family.name() < INSTANCES.name);
-        self.write(&self.gathered[..states], text);
-        text.bytes(&self.plan.states);
-        self.write(&self.gathered[states..split], text);
-    }
-
-    fn after(&self, text: &mut Text<'_>) {
-        self.write(&self.gathered[self.split()..], text);
-        text.raw(self.format.end());
-    }
-
-    /// How many families stand before those of the instances, by their names.
-    fn split(&self) -> usize {
-        let first = CONTRIBUTIONS[0].family.name;
-        self.gathered.partition_point(|family| family.name() < first)
-    }
-
-    fn write(&self, families: &[MetricFamily], text: &mut Text<'_>) {
-        for family in families {
-            registered::write(family, self.format, text);
-        }
-    }
-
-    fn written(&self, write: fn(&Self, &mut Text<'_>)) -> Vec<u8> {
-        let mut written = Vec::new();
-        let mut full = |piece: &mut Vec<u8>| written.append(piece);
-        let mut text = Text::new(&mut full);
-        write(self, &mut text);
-        text.finish();
-        written
-    }
-}
-
 /// Joins fragments, the last of which ends the member.
 fn member(fragments: impl Iterator<Item = Fragment>) -> Page {
     let mut sum = gzip::Sum::default();
-    let mut pieces = vec![Bytes::from_static(&gzip::HEADER)];
+    let (mut pieces, mut small) = (Vec::new(), gzip::HEADER.to_vec());
     for fragment in fragments {
         sum = sum.followed_by(fragment.sum);
-        pieces.push(fragment.deflated);
-    }
-    pieces.push(Bytes::copy_from_slice(&sum.trailer()));
-    Page::ready(pieces)
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn no_family_of_the_registry_stands_among_those_of_the_instances() {
-        let names = CONTRIBUTIONS.each_ref().map(|contribution| contribution.family.name);
-        assert!(names.is_sorted());
-        let first_and_last = names[0]..=names[names.len() - 1];
-        for family in crate::instruments::catalog::FAMILIES {
-            assert_eq!(
-                first_and_last.contains(&family.name),
-                names.contains(&family.name),
-                "{}",
-                family.name
-            );
+        if fragment.deflated.len() < SMALL {
+            small.extend_from_slice(&fragment.deflated);
+        } else {
+            pieces.push(std::mem::take(&mut small).into());
+            pieces.push(fragment.deflated);
         }
     }
+    small.extend_from_slice(&sum.trailer());
+    pieces.push(small.into());
+    Page::ready(pieces)
 }

@@ -65,22 +65,26 @@ impl Page {
             Content::Ready(pieces) => {
                 Box::new(pieces.into_iter().filter(|piece| !piece.is_empty()))
             }
-            Content::Text(page) => Box::new(page.into_pieces()),
+            Content::Text(page) => Box::new(page.into_pieces(self.size)),
         }
     }
 }
 
 impl TextPage {
-    fn into_pieces(self) -> impl Iterator<Item = Bytes> + Send {
+    /// `left` is the size of the page.
+    fn into_pieces(self, mut left: u64) -> impl Iterator<Item = Bytes> + Send {
         let Self { before, plan, format, after } = self;
         let mut parts = Parts { plan, format, section: 0, cell: 0 };
         let mut ready = VecDeque::new();
-        let (mut rest, mut after) = (Memory::from(before), Some(after));
+        let room = |left: u64| Vec::with_capacity((PIECE + LINE).min(left as usize));
+        let mut first = room(left);
+        first.extend_from_slice(&before);
+        let (mut rest, mut after) = (Memory::from(first), Some(after));
         from_fn(move || {
             while ready.is_empty() {
                 let mut full = |piece: &mut Vec<u8>| {
-                    let next = Vec::with_capacity(PIECE + LINE);
-                    ready.push_back(Bytes::from(std::mem::replace(piece, next)));
+                    left -= piece.len() as u64;
+                    ready.push_back(Bytes::from(std::mem::replace(piece, room(left))));
                 };
                 let mut text = Text::after(std::mem::take(&mut rest), PIECE, &mut full);
                 if parts.write_until_full(&mut text) {

@@ -15,7 +15,7 @@ use flate2::CompressError;
 use crate::store::InstanceSnapshot;
 
 use super::format::{Format, has_common_header};
-use super::gzip::{Fragment, Place, Press, Sum};
+use super::gzip::{Fragment, Press, Sum};
 use super::instances::{CONTRIBUTIONS, Contribution, Row};
 use super::states;
 use super::text::Text;
@@ -32,8 +32,8 @@ pub(super) struct Plan {
     at: DateTime<Utc>,
     /// When the first of them changes by its age alone.
     until: Option<DateTime<Utc>>,
-    /// How many instances are in each state: the text of the family.
-    pub(super) states: Vec<u8>,
+    /// How many instances are in each state: the text of the family, and the same deflated.
+    pub(super) states: (Vec<u8>, Fragment),
     pub(super) sections: Vec<Section>,
 }
 
@@ -99,6 +99,8 @@ impl Plan {
         let withdrawals = snapshots.iter().filter_map(|snapshot| snapshot.withdrawn_after());
         let until = withdrawals.filter(|until| *until >= at).min();
         let states = states::text(&snapshots);
+        let deflated = press.fragment(|text| text.bytes(&states))?;
+        let states = (states, deflated);
         Ok(Self { snapshots, at, until, states, sections })
     }
 
@@ -181,7 +183,7 @@ impl Section {
     ) -> Result<Run, CompressError> {
         let width = rows.len() + 1;
         let mut next = cell;
-        let fragment = press.fragment(Place::Inside, |text| {
+        let fragment = press.fragment(|text| {
             while next < self.stamps.len() {
                 let size = text.size();
                 if size >= LONG_RUN || size >= RUN && starts.contains_key(&self.start(next, width))
@@ -270,8 +272,7 @@ fn openings(
 ) -> Result<[Fragment; 2], CompressError> {
     let mut openings = [Fragment::default(), Fragment::default()];
     for (opening, format) in openings.iter_mut().zip(Format::ALL) {
-        *opening =
-            press.fragment(Place::Inside, |text| write_opening(families, stamps, format, text))?;
+        *opening = press.fragment(|text| write_opening(families, stamps, format, text))?;
     }
     Ok(openings)
 }

@@ -6,14 +6,15 @@ use crate::instruments::catalog::INSTANCES;
 use crate::store::{InstanceSnapshot, PollState};
 
 use super::format::Format;
-use super::text::{Text, Value, labels};
+use super::text::{Text, Value, labels, written};
 
 /// The text of the family: a sample for each state, for every account and region that has an
 /// instance. `snapshots` are in the order of their keys.
 pub(super) fn text(snapshots: &[Arc<InstanceSnapshot>]) -> Vec<u8> {
-    let mut written = Vec::new();
-    let mut full = |piece: &mut Vec<u8>| written.extend_from_slice(piece);
-    let mut text = Text::new(&mut full);
+    written(|text| write(snapshots, text))
+}
+
+fn write(snapshots: &[Arc<InstanceSnapshot>], text: &mut Text<'_>) {
     if !snapshots.is_empty() {
         text.header(INSTANCES.name, INSTANCES.kind, INSTANCES.help, Format::Text);
     }
@@ -29,6 +30,4 @@ pub(super) fn text(snapshots: &[Arc<InstanceSnapshot>]) -> Vec<u8> {
             text.samples(&INSTANCES, &head).write(&[state.as_str()], Value::Integer(count as u64));
         }
     }
-    text.finish();
-    written
 }

@@ -136,6 +136,16 @@ impl<'a> Text<'a> {
     }
 }
 
+/// What `write` writes, in one piece.
+pub(super) fn written(write: impl FnOnce(&mut Text<'_>)) -> Vec<u8> {
+    let mut written = Vec::new();
+    let mut full = |piece: &mut Vec<u8>| written.append(piece);
+    let mut text = Text::new(&mut full);
+    write(&mut text);
+    text.finish();
+    written
+}
+
 /// The value of a sample. Both are written as the shortest decimal that reads back the same.
 #[derive(Clone, Copy, Debug)]
 pub(super) enum Value {
@@ -280,7 +290,7 @@ mod tests {
     }
 
     fn written(write: impl FnOnce(&mut Text<'_>)) -> String {
-        pieces(write).concat()
+        String::from_utf8(super::written(write)).unwrap()
     }
 
     #[test]

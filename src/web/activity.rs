@@ -5,17 +5,17 @@
 //! told apart.
 
 use std::collections::BTreeMap;
+use std::future::poll_fn;
 use std::io;
 use std::net::Shutdown;
-use std::pin::Pin;
-use std::sync::Arc;
+use std::pin::{Pin, pin};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
 use socket2::SockRef;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::TcpStream;
-use tokio::sync::watch;
 
 use crate::clock::Clock;
 
@@ -38,7 +38,7 @@ pub(super) enum Phase {
 #[derive(Clone, Debug)]
 pub(super) struct Activity {
     clock: Clock,
-    state: Arc<watch::Sender<State>>,
+    state: Arc<Mutex<State>>,
 }
 
 #[derive(Debug)]
@@ -53,6 +53,20 @@ struct State {
     multiplexed: bool,
 }
 
+impl State {
+    /// When a limit is reached, if nothing happens.
+    fn end(&self, limits: &Limits) -> Duration {
+        let limit = match self.phase {
+            Phase::New | Phase::Head => limits.head,
+            Phase::Answering | Phase::Idle => limits.idle,
+        };
+        let silent = self.since.saturating_add(limit);
+        // Numbers grow with time, so the first is the oldest.
+        let oldest = self.answering.values().next();
+        oldest.map_or(silent, |began| began.saturating_add(limits.answer).min(silent))
+    }
+}
+
 impl Activity {
     pub(super) fn new(clock: Clock) -> Self {
         let state = State {
@@ -62,95 +76,86 @@ impl Activity {
             next: 0,
             multiplexed: false,
         };
-        Self { clock, state: Arc::new(watch::Sender::new(state)) }
+        Self { clock, state: Arc::new(Mutex::new(state)) }
     }
 
     /// From now on bytes that come in are no sign of a head: HTTP/2 has settings, pings and
     /// acknowledgements.
     pub(super) fn is_multiplexed(&self) {
-        self.state.send_modify(|state| state.multiplexed = true);
+        self.state().multiplexed = true;
     }
 
     /// Bytes came in. While a request is answered they belong to the next one, which hyper will
     /// not touch before; they count from then on.
     fn received(&self) {
-        self.state.send_if_modified(|state| match state.phase {
+        let mut state = self.state();
+        match state.phase {
             // The time that a new connection has for its first head is running already.
-            Phase::New => {
-                state.phase = Phase::Head;
-                true
-            }
+            Phase::New => state.phase = Phase::Head,
             Phase::Idle if !state.multiplexed => {
                 state.phase = Phase::Head;
                 state.since = self.clock.monotonic();
-                true
             }
-            Phase::Head | Phase::Answering | Phase::Idle => false,
-        });
+            Phase::Head | Phase::Answering | Phase::Idle => {}
+        }
     }
 
     /// Bytes went out.
     fn sent(&self) {
-        self.state.send_if_modified(|state| {
+        let mut state = self.state();
+        match state.phase {
+            Phase::Answering => state.since = self.clock.monotonic(),
             // Between requests HTTP/2 answers pings, which must not keep a connection for ever.
-            let counts = match state.phase {
-                Phase::Answering => true,
-                Phase::Idle => !state.multiplexed,
-                Phase::New | Phase::Head => false,
-            };
-            if counts {
-                state.since = self.clock.monotonic();
-            }
-            counts
-        });
+            Phase::Idle if !state.multiplexed => state.since = self.clock.monotonic(),
+            Phase::New | Phase::Head | Phase::Idle => {}
+        }
     }
 
     /// A request came.
     pub(super) fn answering(&self) -> Answering {
         let now = self.clock.monotonic();
-        let mut number = 0;
-        self.state.send_modify(|state| {
-            number = state.next;
-            state.next += 1;
-            state.answering.insert(number, now);
-            state.phase = Phase::Answering;
-            state.since = now;
-        });
+        let mut state = self.state();
+        let number = state.next;
+        state.next += 1;
+        state.answering.insert(number, now);
+        state.phase = Phase::Answering;
+        state.since = now;
         Answering { activity: self.clone(), number }
     }
 
     fn answered(&self, number: u64) {
-        self.state.send_modify(|state| {
-            state.answering.remove(&number);
-            if state.answering.is_empty() {
-                state.phase = Phase::Idle;
-                state.since = self.clock.monotonic();
-            }
-        });
+        let mut state = self.state();
+        state.answering.remove(&number);
+        if state.answering.is_empty() {
+            state.phase = Phase::Idle;
+            state.since = self.clock.monotonic();
+        }
     }
 
     /// Waits until a limit is reached, and says in which phase.
+    ///
+    /// Nothing wakes it when a limit comes nearer. It has to be polled in the task that moves the
+    /// connection's bytes and takes its requests, after these: only they bring a limit nearer.
+    /// Waking it at each of them would cost more than a small page.
     pub(super) async fn expired(&self, limits: &Limits) -> Phase {
-        let mut states = self.state.subscribe();
         loop {
-            let (phase, end) = {
-                let state = states.borrow_and_update();
-                let limit = match state.phase {
-                    Phase::New | Phase::Head => limits.head,
-                    Phase::Answering | Phase::Idle => limits.idle,
-                };
-                let silent = state.since.saturating_add(limit);
-                // Numbers grow with time, so the first is the oldest.
-                let oldest = state.answering.values().next();
-                let late = oldest.map(|began| began.saturating_add(limits.answer));
-                (state.phase, late.map_or(silent, |late| late.min(silent)))
-            };
-            tokio::select! {
-                () = self.clock.sleep_until(end) => return phase,
-                // The sender lives in `self`, so the channel cannot close.
-                _ = states.changed() => {}
+            let awaited = self.state().end(limits);
+            let mut sleep = pin!(self.clock.sleep_until(awaited));
+            let asleep = poll_fn(|context| match self.state().end(limits) < awaited {
+                true => Poll::Ready(()),
+                false => sleep.as_mut().poll(context),
+            });
+            asleep.await;
+            let state = self.state();
+            if state.end(limits) <= self.clock.monotonic() {
+                return state.phase;
             }
         }
+    }
+
+    fn state(&self) -> MutexGuard<'_, State> {
+        // No change of it can be half done.
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 

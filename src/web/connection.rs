@@ -21,7 +21,7 @@ use tokio_util::sync::CancellationToken;
 use crate::clock::Clock;
 
 use super::Limits;
-use super::activity::{Activity, Watched};
+use super::activity::{Activity, Answering, Watched};
 use super::body::Body;
 use super::outbox::Place;
 use super::routes::Routes;
@@ -66,6 +66,8 @@ impl Server {
         let mut connection = pin!(self.shake_hands_and_serve(&stream, &activity, &cut));
         let mut multiplexed = false;
         tokio::select! {
+            // What happens on the connection comes first: it may bring the limit nearer.
+            biased;
             ended = &mut connection => match ended {
                 Ok(protocol) => multiplexed = protocol == Protocol::Http2,
                 Err(error) => tracing::debug!(%error, "connection ended early"),
@@ -123,7 +125,7 @@ impl Server {
             .max_buf_size(BUFFER.max(self.limits.head_size))
             .serve_connection(
                 TokioIo::new(stream),
-                service_fn(|request| self.answer(request, activity, cut)),
+                service_fn(|request| self.answer(request, activity.answering(), cut)),
             );
         let mut connection = pin!(connection);
         let ended = tokio::select! {
@@ -157,9 +159,10 @@ impl Server {
             .serve_connection(
                 TokioIo::new(stream),
                 service_fn(move |request| {
-                    let (server, activity, cut) =
-                        (server.clone(), of_requests.clone(), cut.clone());
-                    async move { server.answer(request, &activity, &cut).await }
+                    let (server, cut) = (server.clone(), cut.clone());
+                    // Here rather than in the request's own task, which ends no connection.
+                    let answering = of_requests.answering();
+                    async move { server.answer(request, answering, &cut).await }
                 }),
             );
         let mut connection = pin!(connection);
@@ -175,10 +178,9 @@ impl Server {
     async fn answer(
         &self,
         request: Request<Incoming>,
-        activity: &Activity,
+        answering: Answering,
         cut: &CancellationToken,
     ) -> Result<Response<Sending>, Infallible> {
-        let answering = activity.answering();
         let head = request.method() == Method::HEAD;
         let mut answer = self.routes.answer(request, cut).await;
         if head {

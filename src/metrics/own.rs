@@ -1,0 +1,96 @@
+//! The exporter's own families, as text and deflated: made anew when one of their values has changed.
+
+use std::sync::{Mutex, PoisonError};
+
+use bytes::Bytes;
+use chrono::{DateTime, Utc};
+use flate2::CompressError;
+
+use crate::instruments::{Families, GROUPS, Instruments};
+
+use super::format::Format;
+use super::gzip::{Fragment, Press};
+use super::registered;
+use super::text::written;
+
+/// Level of what may change with each scrape.
+const LEVEL: u32 = 1;
+
+/// Makes the text of each group of the instruments' families, and keeps it.
+pub(super) struct Own {
+    instruments: Instruments,
+    kept: Mutex<Kept>,
+}
+
+struct Kept {
+    press: Press,
+    /// By group and format.
+    made: [[Option<Made>; Format::ALL.len()]; GROUPS],
+}
+
+struct Made {
+    /// What the group's [`changes`](Families::changes) were before it was made.
+    changes: u64,
+    text: Bytes,
+    deflated: Option<Fragment>,
+}
+
+impl Own {
+    pub(super) fn new(instruments: Instruments) -> Self {
+        let kept = Kept { press: Press::new(LEVEL), made: Default::default() };
+        Self { instruments, kept: Mutex::new(kept) }
+    }
+
+    /// The text of each group at `now`, in the order of the page.
+    pub(super) fn texts(&self, format: Format, now: DateTime<Utc>) -> [Bytes; GROUPS] {
+        let mut kept = self.kept.lock().unwrap_or_else(PoisonError::into_inner);
+        let groups = self.instruments.groups(now);
+        std::array::from_fn(|group| {
+            let kept = &mut kept.made[group][format as usize];
+            Made::of(groups[group], format, kept).text.clone()
+        })
+    }
+
+    /// The same, deflated.
+    ///
+    /// # Errors
+    ///
+    /// Those of [`Press::fragment`].
+    pub(super) fn fragments(
+        &self,
+        format: Format,
+        now: DateTime<Utc>,
+    ) -> Result<[Fragment; GROUPS], CompressError> {
+        let mut kept = self.kept.lock().unwrap_or_else(PoisonError::into_inner);
+        let Kept { press, made } = &mut *kept;
+        let mut fragments: [Fragment; GROUPS] = Default::default();
+        for (group, families) in self.instruments.groups(now).into_iter().enumerate() {
+            let made = Made::of(families, format, &mut made[group][format as usize]);
+            fragments[group] = match made.deflated.take() {
+                Some(fragment) => fragment,
+                None => press.fragment(|text| text.bytes(&made.text))?,
+            };
+            made.deflated = Some(fragments[group].clone());
+        }
+        Ok(fragments)
+    }
+}
+
+impl Made {
+    /// What was made of `families`, or what is made now if they have changed.
+    fn of<'k>(families: Families<'_>, format: Format, kept: &'k mut Option<Self>) -> &'k mut Self {
+        let changes = families.changes();
+        let made = match kept.take() {
+            Some(made) if made.changes == changes => made,
+            _ => {
+                let text = written(|text| {
+                    for family in families.gather() {
+                        registered::write(&family, format, text);
+                    }
+                });
+                Self { changes, text: text.into(), deflated: None }
+            }
+        };
+        kept.insert(made)
+    }
+}
