@@ -30,7 +30,7 @@ pub(super) fn read(
 ) -> Vec<Discovery> {
     let names = accounts.keys().cloned().collect();
     let sections = root.list("discovery");
-    sections.iter().filter_map(|section| entry(reader, section, accounts, &names)).collect()
+    sections.filter_map(|section| entry(reader, &section, accounts, &names)).collect()
 }
 
 fn entry(

@@ -94,15 +94,35 @@ pub(super) fn read(
     polling: &PollingParts,
     accounts: &BTreeSet<Arc<str>>,
 ) -> Vec<Instance> {
-    let sections = root.list("instances");
     let mut seen = BTreeMap::new();
-    let mut instances = Vec::with_capacity(sections.len());
-    for section in &sections {
-        let instance = instance(reader, section, polling, accounts);
-        check_unique(reader, section, &mut seen);
-        instances.extend(instance);
+    let mut shared = Shared::default();
+    let mut instances = Vec::new();
+    for section in root.list("instances") {
+        if let Some(mut instance) = instance(reader, &section, polling, accounts) {
+            instance.region = shared.text(instance.region);
+            instance.name = shared.text(instance.name);
+            instances.push(instance);
+        }
+        check_unique(reader, &section, &mut seen);
     }
+    instances.shrink_to_fit();
     instances
+}
+
+/// Texts that thousands of instances have alike, each in memory once.
+#[derive(Debug, Default)]
+struct Shared(BTreeSet<Arc<str>>);
+
+impl Shared {
+    fn text(&mut self, text: Arc<str>) -> Arc<str> {
+        match self.0.get(&text) {
+            Some(known) => Arc::clone(known),
+            None => {
+                self.0.insert(Arc::clone(&text));
+                text
+            }
+        }
+    }
 }
 
 fn instance(

@@ -145,7 +145,7 @@ pub(super) const NAME: &str = "1 to 64 letters, digits, -, _ and .";
 /// Checks a file's keys and shapes, reports what does not fit, and returns the rest as a layer of
 /// configuration. A list keeps an empty value for each item that does not fit, so that the others
 /// keep their places.
-pub(super) fn layer(root: &Node, report: &mut Report) -> Map<String, Value> {
+pub(super) fn layer(root: Node, report: &mut Report) -> Map<String, Value> {
     let path = KeyPath::default();
     match value(root, Shape::Table(KEYS), &path, report).map(|value| value.kind) {
         Some(ValueKind::Table(table)) => table,
@@ -164,11 +164,10 @@ pub(super) fn is_name(name: &str) -> bool {
     (1..=64).contains(&name.chars().count()) && name.chars().all(fits)
 }
 
-fn value(node: &Node, shape: Shape, path: &KeyPath, report: &mut Report) -> Option<Value> {
-    report.stands_in_line(path.clone(), node.line);
-    let kind = match (&node.content, shape) {
+fn value(node: Node, shape: Shape, path: &KeyPath, report: &mut Report) -> Option<Value> {
+    let kind = match (node.content, shape) {
         (Content::Null, _) => return None,
-        (Content::Text(text), Shape::Text) => ValueKind::String(text.clone()),
+        (Content::Text(text), Shape::Text) => ValueKind::String(text),
         (Content::Table(entries), Shape::Table(keys)) => {
             ValueKind::Table(known(entries, keys, path, report))
         }
@@ -195,7 +194,7 @@ fn value(node: &Node, shape: Shape, path: &KeyPath, report: &mut Report) -> Opti
 
 /// The entries of a mapping whose keys are known.
 fn known(
-    entries: &[Entry],
+    entries: Vec<Entry>,
     keys: &'static [Key],
     path: &KeyPath,
     report: &mut Report,
@@ -205,11 +204,11 @@ fn known(
         match keys.iter().find(|key| key.name == entry.key) {
             Some(key) => {
                 let path = path.key(key.name);
-                if let Some(value) = value(&entry.value, key.shape, &path, report) {
-                    values.insert(entry.key.clone(), value);
+                if let Some(value) = value(entry.value, key.shape, &path, report) {
+                    values.insert(entry.key, value);
                 }
             }
-            None => unknown(entry, keys, path, report),
+            None => unknown(&entry, keys, path, report),
         }
     }
     values
@@ -217,7 +216,7 @@ fn known(
 
 /// The entries of a mapping whose keys are names. An entry without a value has all defaults.
 fn named(
-    entries: &[Entry],
+    entries: Vec<Entry>,
     keys: &'static [Key],
     path: &KeyPath,
     report: &mut Report,
@@ -230,29 +229,26 @@ fn named(
             continue;
         }
         let path = path.key(&entry.key);
-        let value = value(&entry.value, Shape::Table(keys), &path, report);
-        values
-            .insert(entry.key.clone(), value.unwrap_or_else(|| Map::<String, Value>::new().into()));
+        let value = value(entry.value, Shape::Table(keys), &path, report);
+        values.insert(entry.key, value.unwrap_or_else(|| Map::<String, Value>::new().into()));
     }
     values
 }
 
-fn list(items: &[Node], keys: &'static [Key], path: &KeyPath, report: &mut Report) -> Vec<Value> {
-    let mut values = Vec::with_capacity(items.len());
-    for (index, item) in items.iter().enumerate() {
+fn list(items: Vec<Node>, keys: &'static [Key], path: &KeyPath, report: &mut Report) -> Vec<Value> {
+    let values = items.into_iter().enumerate().map(|(index, item)| {
         let path = path.index(index);
-        let value = value(item, Shape::Table(keys), &path, report);
         if matches!(item.content, Content::Null) {
             report.problem(&path, "is empty; allowed: a mapping (key: value)");
         }
-        values.push(value.unwrap_or_default());
-    }
-    values
+        value(item, Shape::Table(keys), &path, report).unwrap_or_default()
+    });
+    values.collect()
 }
 
 /// The items of a list of scalars. One that is none keeps its place as an empty value.
-fn texts(items: &[Node], path: &KeyPath, report: &mut Report) -> Vec<Value> {
-    let texts = items.iter().enumerate().map(|(index, item)| {
+fn texts(items: Vec<Node>, path: &KeyPath, report: &mut Report) -> Vec<Value> {
+    let texts = items.into_iter().enumerate().map(|(index, item)| {
         let path = path.index(index);
         if matches!(item.content, Content::Null) {
             report.problem(&path, "is empty; allowed: one value");
@@ -263,33 +259,30 @@ fn texts(items: &[Node], path: &KeyPath, report: &mut Report) -> Vec<Value> {
 }
 
 /// The entries of a mapping whose keys can be anything. One without a value is an empty text.
-fn pairs(entries: &[Entry], path: &KeyPath, report: &mut Report) -> Map<String, Value> {
+fn pairs(entries: Vec<Entry>, path: &KeyPath, report: &mut Report) -> Map<String, Value> {
     let mut values = Map::new();
     for entry in unrepeated(entries, path, report) {
-        let text = match &entry.value.content {
+        let text = match entry.value.content {
             Content::Null => Some(ValueKind::String(String::new()).into()),
-            _ => value(&entry.value, Shape::Text, &path.key(&entry.key), report),
+            _ => value(entry.value, Shape::Text, &path.key(&entry.key), report),
         };
-        values.extend(text.map(|text: Value| (entry.key.clone(), text)));
+        values.extend(text.map(|text: Value| (entry.key, text)));
     }
     values
 }
 
 /// The first entry of each key.
-fn unrepeated<'a>(entries: &'a [Entry], path: &KeyPath, report: &mut Report) -> Vec<&'a Entry> {
+fn unrepeated(mut entries: Vec<Entry>, path: &KeyPath, report: &mut Report) -> Vec<Entry> {
     let mut lines = BTreeMap::new();
-    let mut first = Vec::new();
-    for entry in entries {
-        if let Some(line) = lines.get(&entry.key) {
-            let path = if is_name(&entry.key) { &path.key(&entry.key) } else { path };
-            let message = format!("is a repeated key; it stands in line {line} already");
-            report.problem_in_line(entry.line, path, message);
-        } else {
-            lines.insert(&entry.key, entry.line);
-            first.push(entry);
-        }
-    }
-    first
+    entries.retain(|entry| {
+        let Some(line) = lines.insert(entry.key.clone(), entry.line) else { return true };
+        let path = if is_name(&entry.key) { &path.key(&entry.key) } else { path };
+        let message = format!("is a repeated key; it stands in line {line} already");
+        report.problem_in_line(entry.line, path, message);
+        lines.insert(entry.key.clone(), line);
+        false
+    });
+    entries
 }
 
 /// A key that is not in the table. Its name is told only if it is made of letters alone, as every

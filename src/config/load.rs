@@ -58,7 +58,7 @@ pub fn from_file(path: &Path, environment: &Environment) -> Result<Loaded, LoadE
         LoadError { problems: report.into_problems() }
     })?;
     let directory = path.parent().unwrap_or(Path::new(""));
-    let (mut loaded, holds_secret) = load(&text, &name, directory, environment)?;
+    let (mut loaded, holds_secret) = load(text, &name, directory, environment)?;
     if holds_secret && is_readable_by_others(path) {
         loaded.warnings.insert(
             0,
@@ -86,24 +86,25 @@ pub fn from_str(
     directory: &Path,
     environment: &Environment,
 ) -> Result<Loaded, LoadError> {
-    load(text, name, directory, environment).map(|(loaded, _)| loaded)
+    load(text.to_owned(), name, directory, environment).map(|(loaded, _)| loaded)
 }
 
 fn load(
-    text: &str,
+    text: String,
     name: &str,
     directory: &Path,
     environment: &Environment,
 ) -> Result<(Loaded, bool), LoadError> {
-    let mut report = Report::new(name);
-    let root = match yaml::parse(text) {
+    let parsed = yaml::parse(&text);
+    let mut report = Report::of_text(name, text);
+    let root = match parsed {
         Ok(root) => root,
         Err(error) => {
             report.problem_in_line(error.line, &KeyPath::default(), error.message);
             return Err(LoadError { problems: report.into_problems() });
         }
     };
-    let file = keys::layer(&root, &mut report);
+    let file = keys::layer(root, &mut report);
     let holds_secret = holds_secret(&file);
     let overrides = environment::layer(environment, &file, &mut report);
     let merged = match merge(file, overrides) {
@@ -122,6 +123,10 @@ fn merge(
     file: Map<String, Value>,
     overrides: Map<String, Value>,
 ) -> Result<Map<String, Value>, ConfigError> {
+    // Merging takes copies of both.
+    if overrides.is_empty() {
+        return Ok(file);
+    }
     let layers = config::Config::builder().add_source(Layer(file)).add_source(Layer(overrides));
     layers.build()?.cache.into_table()
 }
@@ -154,7 +159,9 @@ fn report_nothing_to_poll(reader: &mut Reader, root: &Section<'_>) {
     let lists = ["instances", "discovery"];
     let is_empty = |list: &&str| {
         let first = root.path.key(list).index(0);
-        root.list(list).is_empty() && !reader.report.has(&first) && !reader.is_reported(root, list)
+        root.list(list).next().is_none()
+            && !reader.report.has(&first)
+            && !reader.is_reported(root, list)
     };
     if lists.iter().all(is_empty) {
         let message = "is empty: there is nothing to poll; allowed: instances here, or discovery";

@@ -3,8 +3,11 @@
 //! Values are quoted here and nowhere else; whoever reports a problem of a private key (see
 //! `keys`) gives no value.
 
+use std::cell::OnceCell;
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
+
+use super::yaml::{self, Content, Node};
 
 /// Longest value that is quoted whole.
 const MAX_QUOTED: usize = 60;
@@ -38,6 +41,10 @@ enum Place {
 #[derive(Debug)]
 pub(crate) struct Report {
     file: String,
+    /// What the file holds, and what that is. It is read again for the first problem alone: lines
+    /// of every value would take more memory than the values.
+    text: String,
+    tree: OnceCell<Option<Node>>,
     lines: BTreeMap<KeyPath, usize>,
     variables: BTreeMap<KeyPath, String>,
     problems: Vec<Problem>,
@@ -108,8 +115,15 @@ impl fmt::Display for Problem {
 
 impl Report {
     pub(crate) fn new(file: &str) -> Self {
+        Self::of_text(file, String::new())
+    }
+
+    /// A report of the values in `text`, a YAML document, which tells their lines by itself.
+    pub(crate) fn of_text(file: &str, text: String) -> Self {
         Self {
             file: file.to_owned(),
+            text,
+            tree: OnceCell::new(),
             lines: BTreeMap::new(),
             variables: BTreeMap::new(),
             problems: Vec::new(),
@@ -172,12 +186,28 @@ impl Report {
             if let Some(variable) = self.variables.get(&path) {
                 return Place::Variable(variable.clone());
             }
-            if let Some(line) = self.lines.get(&path) {
-                return Place::File { name: self.file.clone(), line: Some(*line) };
+            let line = self.lines.get(&path).copied().or_else(|| self.line_in_text(&path));
+            if line.is_some() {
+                return Place::File { name: self.file.clone(), line };
             }
             at = path.parent();
         }
         Place::File { name: self.file.clone(), line: None }
+    }
+
+    fn line_in_text(&self, path: &KeyPath) -> Option<usize> {
+        let tree = self.tree.get_or_init(|| yaml::parse(&self.text).ok());
+        let mut node = tree.as_ref().filter(|_| !self.text.is_empty())?;
+        for step in path.steps() {
+            node = match (&node.content, step) {
+                (Content::Table(entries), Step::Key(key)) => {
+                    &entries.iter().find(|entry| entry.key == *key)?.value
+                }
+                (Content::List(items), Step::Index(index)) => items.get(*index)?,
+                _ => return None,
+            };
+        }
+        Some(node.line)
     }
 
     fn push(&mut self, place: Place, path: KeyPath, message: String) {

@@ -54,14 +54,16 @@ impl<'a> Section<'a> {
 
     /// The mappings of the list at `key`; items that are none, which the check of the keys has
     /// reported, are left out.
-    pub(super) fn list(&self, key: &str) -> Vec<Self> {
-        let Some(ValueKind::Array(items)) = self.get(key) else { return Vec::new() };
+    pub(super) fn list(&self, key: &str) -> impl Iterator<Item = Self> + use<'a> {
+        let items = match self.get(key) {
+            Some(ValueKind::Array(items)) => items.as_slice(),
+            _ => &[],
+        };
         let path = self.path.key(key);
-        let sections = items.iter().enumerate().filter_map(|(index, item)| match &item.kind {
+        items.iter().enumerate().filter_map(move |(index, item)| match &item.kind {
             ValueKind::Table(table) => Some(Self { path: path.index(index), table: Some(table) }),
             _ => None,
-        });
-        sections.collect()
+        })
     }
 
     /// The texts of the list at `key`, each with the way to it; `None` if there is no list. Items

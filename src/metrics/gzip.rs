@@ -87,12 +87,27 @@ impl Press {
         &mut self,
         write: impl FnOnce(&mut Text<'_>),
     ) -> Result<Fragment, CompressError> {
+        let mut deflated = Vec::new();
+        let sum = self.append(&mut deflated, write)?;
+        Ok(Fragment { deflated: deflated.into(), sum })
+    }
+
+    /// Deflates what `write` writes, behind what stands in `deflated`.
+    ///
+    /// # Errors
+    ///
+    /// When the compressor refuses its own state, which it has no reason to.
+    pub(super) fn append(
+        &mut self,
+        deflated: &mut Vec<u8>,
+        write: impl FnOnce(&mut Text<'_>),
+    ) -> Result<Sum, CompressError> {
         self.compress.reset();
-        let (mut sum, mut deflated, mut outcome) = (Sum::default(), Vec::new(), Ok(()));
+        let (mut sum, mut outcome) = (Sum::default(), Ok(()));
         let mut full = |piece: &mut Vec<u8>| {
             sum = sum.add(piece);
             if outcome.is_ok() {
-                outcome = self.deflate(piece, &mut deflated, FlushCompress::None);
+                outcome = self.deflate(piece, deflated, FlushCompress::None);
             }
         };
         let mut text = Text::new(&mut full);
@@ -100,9 +115,9 @@ impl Press {
         text.finish();
         outcome?;
         if sum.size > 0 {
-            self.deflate(&[], &mut deflated, FlushCompress::Full)?;
+            self.deflate(&[], deflated, FlushCompress::Full)?;
         }
-        Ok(Fragment { deflated: deflated.into(), sum })
+        Ok(sum)
     }
 
     fn deflate(

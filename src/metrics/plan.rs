@@ -8,7 +8,7 @@ use std::collections::HashMap;
 use std::ops::Range;
 use std::sync::{Arc, LazyLock};
 
-use bytes::{Bytes, BytesMut};
+use bytes::Bytes;
 use chrono::{DateTime, Utc};
 use flate2::CompressError;
 
@@ -27,9 +27,7 @@ const LONG_RUN: u64 = 80 * 1024;
 
 /// What all instances contribute, at one time.
 pub(super) struct Plan {
-    snapshots: Vec<Arc<InstanceSnapshot>>,
-    /// When the instances were looked at.
-    at: DateTime<Utc>,
+    fleet: Fleet,
     /// When the first of them changes by its age alone.
     until: Option<DateTime<Utc>>,
     /// How many instances are in each state: the text of the family, and the same deflated.
@@ -37,24 +35,47 @@ pub(super) struct Plan {
     pub(super) sections: Vec<Section>,
 }
 
+/// All instances at one time. They tell themselves which cells have changed: marks of all cells
+/// would take as much memory as the instances.
+struct Fleet {
+    /// In the order of their keys.
+    snapshots: Vec<Arc<InstanceSnapshot>>,
+    /// When they were looked at.
+    at: DateTime<Utc>,
+}
+
 /// Families that stand together and whose text is the same in every format, but for the header of
-/// the first one.
+/// the first one. The cells of a family are its header and one for each instance.
 pub(super) struct Section {
     families: Range<usize>,
+    /// Whether any instance contributes to each family.
+    shown: Vec<bool>,
+    /// Cells of a family.
+    width: usize,
     /// The header that is not the same, for each of [`Format::ALL`].
     openings: [Fragment; 2],
-    stamps: Vec<Stamp>,
     runs: Vec<Run>,
-    /// The runs, joined.
+    /// The runs, one behind the other: a page of many small pieces would be slow to send.
     deflated: Bytes,
     sum: Sum,
 }
 
 /// Cells that are deflated together.
-#[derive(Clone)]
+#[derive(Clone, Copy)]
 struct Run {
     cells: usize,
-    fragment: Fragment,
+    /// Bytes of the deflated text.
+    deflated: usize,
+    sum: Sum,
+}
+
+/// A run of an earlier plan.
+struct Earlier {
+    run: Run,
+    /// Its first cell.
+    cell: usize,
+    /// Where it begins among the section's deflated bytes.
+    start: usize,
 }
 
 /// Tells whether a cell has changed: two that have the same stamp have the same text.
@@ -90,75 +111,87 @@ impl Plan {
         before: Option<&Self>,
         press: &mut Press,
     ) -> Result<Self, CompressError> {
-        let rows: Vec<Row<'_>> = snapshots.iter().map(|snapshot| Row::new(snapshot, at)).collect();
+        let fleet = Fleet { snapshots, at };
         let mut sections = Vec::with_capacity(SECTIONS.len());
         for (place, families) in SECTIONS.iter().enumerate() {
-            let before = before.map(|plan| &plan.sections[place]);
-            sections.push(Section::new(families.clone(), &rows, before, press)?);
+            let before = before.map(|plan| (&plan.sections[place], &plan.fleet));
+            sections.push(Section::new(families.clone(), &fleet, before, press)?);
         }
-        let withdrawals = snapshots.iter().filter_map(|snapshot| snapshot.withdrawn_after());
+        let withdrawals = fleet.snapshots.iter().filter_map(|snapshot| snapshot.withdrawn_after());
         let until = withdrawals.filter(|until| *until >= at).min();
-        let states = states::text(&snapshots);
+        let states = states::text(&fleet.snapshots);
         let deflated = press.fragment(|text| text.bytes(&states))?;
         let states = (states, deflated);
-        Ok(Self { snapshots, at, until, states, sections })
+        Ok(Self { fleet, until, states, sections })
     }
 
     /// Whether the same snapshots would give the same plan at `now`.
     pub(super) fn holds_at(&self, now: DateTime<Utc>) -> bool {
-        self.at <= now && self.until.is_none_or(|until| now <= until)
+        self.fleet.at <= now && self.until.is_none_or(|until| now <= until)
     }
 
     /// How many cells each section has, and how to write one.
     pub(super) fn write_cell(&self, section: &Section, cell: usize, text: &mut Text<'_>) {
-        let width = self.snapshots.len() + 1;
-        let contribution = &CONTRIBUTIONS[section.families.start + cell / width];
-        match (cell % width).checked_sub(1).map(|instance| &self.snapshots[instance]) {
-            Some(snapshot) => contribution.write(&Row::new(snapshot, self.at), text),
-            None => write_header(contribution, section.stamps[cell], text),
-        }
+        section.write_cell(&self.fleet, cell, text);
+    }
+}
+
+impl Fleet {
+    fn row(&self, instance: usize) -> Row<'_> {
+        Row::new(&self.snapshots[instance], self.at)
     }
 }
 
 impl Section {
     fn new(
         families: Range<usize>,
-        rows: &[Row<'_>],
-        before: Option<&Self>,
+        fleet: &Fleet,
+        before: Option<(&Self, &Fleet)>,
         press: &mut Press,
     ) -> Result<Self, CompressError> {
-        let stamps = stamps(&families, rows);
+        let instances = 0..fleet.snapshots.len();
+        let shown = CONTRIBUTIONS[families.clone()].iter().map(|contribution| {
+            instances.clone().any(|instance| (contribution.stamp)(&fleet.row(instance)).is_some())
+        });
         let mut section = Self {
-            openings: openings(&families, &stamps, press)?,
+            shown: shown.collect(),
+            width: fleet.snapshots.len() + 1,
             families,
-            stamps,
+            openings: Default::default(),
             runs: Vec::new(),
             deflated: Bytes::new(),
             sum: Sum::default(),
         };
-        let starts = before.map(Self::starts).unwrap_or_default();
-        let width = rows.len() + 1;
+        section.openings = section.deflated_openings(press)?;
+        let starts = before.map(|(before, of)| before.starts(of)).unwrap_or_default();
+        // As much as before, and a little more: growing would copy all of it.
+        let room = before.map_or(0, |(before, _)| before.deflated.len());
+        let mut deflated = Vec::with_capacity(room + room / 16);
         let mut cell = 0;
-        while cell < section.stamps.len() {
-            let kept = starts.get(&section.start(cell, width)).filter(|(place, run)| {
-                let after = section.stamps.get(cell..cell + run.cells);
-                let before = before.map(|before| &before.stamps[*place..place + run.cells]);
-                after == before
-            });
+        while cell < section.cells() {
+            let kept = before.zip(starts.get(&section.start(fleet, cell)));
+            let kept =
+                kept.filter(|(before, earlier)| section.keeps(fleet, cell, *before, earlier));
             let run = match kept {
-                Some((_, run)) => Run::clone(run),
-                None => section.press(cell, rows, &starts, press)?,
+                Some(((before, _), Earlier { run, start, .. })) => {
+                    deflated.extend_from_slice(&before.deflated[*start..start + run.deflated]);
+                    *run
+                }
+                None => section.press(fleet, cell, &starts, &mut deflated, press)?,
             };
             cell += run.cells;
+            section.sum = section.sum.followed_by(run.sum);
             section.runs.push(run);
         }
-        section.join();
+        section.runs.shrink_to_fit();
+        deflated.shrink_to_fit();
+        section.deflated = deflated.into();
         Ok(section)
     }
 
     /// Number of cells.
     pub(super) fn cells(&self) -> usize {
-        self.stamps.len()
+        self.families.len() * self.width
     }
 
     /// The header that differs between formats, then all the rest.
@@ -169,110 +202,116 @@ impl Section {
 
     /// Writes the header that differs between formats.
     pub(super) fn write_opening(&self, format: Format, text: &mut Text<'_>) {
-        write_opening(&self.families, &self.stamps, format, text);
+        let family = &CONTRIBUTIONS[self.families.start].family;
+        if self.shown[0] && !has_common_header(family.kind) {
+            text.header(family.name, family.kind, family.help, format);
+        }
+    }
+
+    fn deflated_openings(&self, press: &mut Press) -> Result<[Fragment; 2], CompressError> {
+        let mut openings = [Fragment::default(), Fragment::default()];
+        for (opening, format) in openings.iter_mut().zip(Format::ALL) {
+            *opening = press.fragment(|text| self.write_opening(format, text))?;
+        }
+        Ok(openings)
+    }
+
+    fn write_cell(&self, fleet: &Fleet, cell: usize, text: &mut Text<'_>) {
+        let place = cell / self.width;
+        let contribution = &CONTRIBUTIONS[self.families.start + place];
+        match (cell % self.width).checked_sub(1) {
+            Some(instance) => contribution.write(&fleet.row(instance), text),
+            None if self.shown[place] => write_header(contribution, text),
+            None => {}
+        }
     }
 
     /// Deflates a run that begins at `cell`. It ends where an earlier one began, so that what comes
     /// behind a change can be kept.
     fn press(
         &self,
+        fleet: &Fleet,
         cell: usize,
-        rows: &[Row<'_>],
-        starts: &HashMap<Start, (usize, &Run)>,
+        starts: &HashMap<Start, Earlier>,
+        deflated: &mut Vec<u8>,
         press: &mut Press,
     ) -> Result<Run, CompressError> {
-        let width = rows.len() + 1;
-        let mut next = cell;
-        let fragment = press.fragment(|text| {
-            while next < self.stamps.len() {
+        let (mut next, before) = (cell, deflated.len());
+        let sum = press.append(deflated, |text| {
+            while next < self.cells() {
                 let size = text.size();
-                if size >= LONG_RUN || size >= RUN && starts.contains_key(&self.start(next, width))
-                {
+                let may_end = size >= RUN;
+                if size >= LONG_RUN || may_end && starts.contains_key(&self.start(fleet, next)) {
                     break;
                 }
-                let contribution = &CONTRIBUTIONS[self.families.start + next / width];
-                match (next % width).checked_sub(1) {
-                    Some(instance) => contribution.write(&rows[instance], text),
-                    None => write_header(contribution, self.stamps[next], text),
-                }
+                self.write_cell(fleet, next, text);
                 next += 1;
             }
         })?;
-        Ok(Run { cells: next - cell, fragment })
+        Ok(Run { cells: next - cell, deflated: deflated.len() - before, sum })
+    }
+
+    /// Whether an earlier run says what the cells from `cell` on would.
+    fn keeps(
+        &self,
+        fleet: &Fleet,
+        cell: usize,
+        (before, of): (&Self, &Fleet),
+        earlier: &Earlier,
+    ) -> bool {
+        let cells = earlier.run.cells;
+        cell + cells <= self.cells()
+            && (0..cells).all(|next| {
+                let (now, then) = (cell + next, earlier.cell + next);
+                is_untouched(self.snapshot(fleet, now), before.snapshot(of, then))
+                    || self.stamp(fleet, now) == before.stamp(of, then)
+            })
+    }
+
+    /// The instance of a cell; `None` for a header.
+    fn snapshot<'a>(&self, fleet: &'a Fleet, cell: usize) -> Option<&'a Arc<InstanceSnapshot>> {
+        let instance = (cell % self.width).checked_sub(1)?;
+        fleet.snapshots.get(instance)
+    }
+
+    fn stamp(&self, fleet: &Fleet, cell: usize) -> Stamp {
+        let place = cell / self.width;
+        match (cell % self.width).checked_sub(1).map(|instance| fleet.row(instance)) {
+            Some(row) => {
+                let content = (CONTRIBUTIONS[self.families.start + place].stamp)(&row);
+                let content = content.map_or(0, |stamp| stamp.wrapping_add(1));
+                Stamp { identity: row.identity().get(), content }
+            }
+            None => Stamp { identity: 0, content: self.shown[place].into() },
+        }
     }
 
     /// Where its runs begin.
-    fn starts(&self) -> HashMap<Start, (usize, &Run)> {
-        let width = self.stamps.len() / self.families.len();
-        let mut cell = 0;
+    fn starts(&self, fleet: &Fleet) -> HashMap<Start, Earlier> {
+        let (mut cell, mut start) = (0, 0);
         let starts = self.runs.iter().map(|run| {
-            let place = cell;
-            cell += run.cells;
-            (self.start(place, width), (place, run))
+            let earlier = Earlier { run: *run, cell, start };
+            (cell, start) = (cell + run.cells, start + run.deflated);
+            (self.start(fleet, earlier.cell), earlier)
         });
         starts.collect()
     }
 
-    fn start(&self, cell: usize, width: usize) -> Start {
-        (cell / width, self.stamps[cell].identity)
-    }
-
-    /// Lays the runs into one piece of memory: a page of many small ones would be slow to send.
-    fn join(&mut self) {
-        let size = self.runs.iter().map(|run| run.fragment.deflated.len()).sum();
-        let mut joined = BytesMut::with_capacity(size);
-        for run in &self.runs {
-            joined.extend_from_slice(&run.fragment.deflated);
-        }
-        self.deflated = joined.freeze();
-        let mut start = 0;
-        for run in &mut self.runs {
-            let end = start + run.fragment.deflated.len();
-            run.fragment.deflated = self.deflated.slice(start..end);
-            start = end;
-            self.sum = self.sum.followed_by(run.fragment.sum);
-        }
+    fn start(&self, fleet: &Fleet, cell: usize) -> Start {
+        let snapshot = self.snapshot(fleet, cell);
+        (cell / self.width, snapshot.map_or(0, |snapshot| snapshot.identity.revision().get()))
     }
 }
 
-fn stamps(families: &Range<usize>, rows: &[Row<'_>]) -> Vec<Stamp> {
-    let mut stamps = Vec::with_capacity(families.len() * (rows.len() + 1));
-    for contribution in &CONTRIBUTIONS[families.clone()] {
-        let header = stamps.len();
-        stamps.push(Stamp { identity: 0, content: 0 });
-        stamps.extend(rows.iter().map(|row| Stamp {
-            identity: row.identity().get(),
-            content: (contribution.stamp)(row).map_or(0, |stamp| stamp.wrapping_add(1)),
-        }));
-        let any = stamps[header..].iter().any(|stamp| stamp.content != 0);
-        stamps[header].content = u64::from(any);
-    }
-    stamps
+/// Whether two cells of a family are those of the same snapshot, which looks the same at any time.
+fn is_untouched(now: Option<&Arc<InstanceSnapshot>>, then: Option<&Arc<InstanceSnapshot>>) -> bool {
+    now.zip(then)
+        .is_some_and(|(now, then)| Arc::ptr_eq(now, then) && now.withdrawn_after().is_none())
 }
 
-fn write_header(contribution: &Contribution, stamp: Stamp, text: &mut Text<'_>) {
+fn write_header(contribution: &Contribution, text: &mut Text<'_>) {
     let family = &contribution.family;
-    if stamp.content != 0 && has_common_header(family.kind) {
+    if has_common_header(family.kind) {
         text.header(family.name, family.kind, family.help, Format::Text);
     }
-}
-
-fn write_opening(families: &Range<usize>, stamps: &[Stamp], format: Format, text: &mut Text<'_>) {
-    let family = &CONTRIBUTIONS[families.start].family;
-    let any = stamps.first().is_some_and(|header| header.content != 0);
-    if any && !has_common_header(family.kind) {
-        text.header(family.name, family.kind, family.help, format);
-    }
-}
-
-fn openings(
-    families: &Range<usize>,
-    stamps: &[Stamp],
-    press: &mut Press,
-) -> Result<[Fragment; 2], CompressError> {
-    let mut openings = [Fragment::default(), Fragment::default()];
-    for (opening, format) in openings.iter_mut().zip(Format::ALL) {
-        *opening = press.fragment(|text| write_opening(families, stamps, format, text))?;
-    }
-    Ok(openings)
 }

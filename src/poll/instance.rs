@@ -31,7 +31,8 @@ pub(crate) struct InstancePoll {
     target: Arc<config::Instance>,
     polling: Arc<config::Polling>,
     roster: Roster,
-    snapshot: InstanceSnapshot,
+    /// The same memory as the store's, until it is changed for the next publication.
+    snapshot: Arc<InstanceSnapshot>,
     /// The code that its walks fail with.
     failing_with: Option<String>,
     last_walk_clean: bool,
@@ -78,7 +79,7 @@ impl InstancePoll {
             target,
             polling,
             roster: Roster::new(),
-            snapshot,
+            snapshot: Arc::new(snapshot),
             failing_with: None,
             last_walk_clean: true,
             deep: DeepSchedule::default(),
@@ -100,9 +101,13 @@ impl InstancePoll {
         if self.polling.deep_lookback != polling.deep_lookback {
             self.deep = DeepSchedule::default();
         }
-        let mut changed = self.snapshot.describe(target.engine, &target.name);
-        changed |= self.snapshot.stale_after != polling.stale_after;
-        self.snapshot.stale_after = polling.stale_after;
+        let mut snapshot = InstanceSnapshot::clone(&self.snapshot);
+        let mut changed = snapshot.describe(target.engine, &target.name);
+        changed |= snapshot.stale_after != polling.stale_after;
+        snapshot.stale_after = polling.stale_after;
+        if changed {
+            self.snapshot = Arc::new(snapshot);
+        }
         self.target = Arc::clone(target);
         self.polling = Arc::clone(polling);
         changed
@@ -137,7 +142,7 @@ impl InstancePoll {
     /// Publishes that the instance will be polled at `due`.
     pub(crate) fn announce(&mut self, caller: &Caller, store: &Store, due: Duration) {
         self.set_next_poll(caller, due);
-        store.publish(self.snapshot.clone());
+        store.publish(Arc::clone(&self.snapshot));
     }
 
     /// Polls the instance once, and publishes what it finds.
@@ -205,8 +210,9 @@ impl InstancePoll {
                     *last_walk_clean = report.clean;
                     count_walk(caller, snapshot.key(), &report);
                     log_transitions(snapshot.key(), &report.transitions, &report.descriptions);
-                    snapshot.up = Some(true);
-                    snapshot.last_good = Some(GoodWalk {
+                    let changed = Arc::make_mut(snapshot);
+                    changed.up = Some(true);
+                    changed.last_good = Some(GoodWalk {
                         ended_at: caller.clock.now(),
                         duration: now.saturating_sub(started),
                         pages: report.pages,
@@ -219,11 +225,11 @@ impl InstancePoll {
                         has_new_positions: true,
                     };
                     store.record(|history| {
-                        history.observe(snapshot.key(), caller.clock.now(), observed);
+                        history.observe(changed.key(), caller.clock.now(), observed);
                     });
-                    snapshot.transitions = visit.roster().transitions().clone();
-                    snapshot.state = state(visit.roster());
-                    store.publish(snapshot.clone());
+                    changed.transitions = visit.roster().transitions().clone();
+                    changed.state = state(visit.roster());
+                    store.publish(Arc::clone(snapshot));
                 }
                 Next::End(ending) => return ending,
             }
@@ -270,9 +276,10 @@ impl InstancePoll {
         match &walk_failure {
             None => {
                 self.failing_with = None;
-                self.snapshot.state = state(&self.roster);
-                self.snapshot.transitions = self.roster.transitions().clone();
-                if let Some(good) = &mut self.snapshot.last_good {
+                let snapshot = Arc::make_mut(&mut self.snapshot);
+                snapshot.state = state(&self.roster);
+                snapshot.transitions = self.roster.transitions().clone();
+                if let Some(good) = &mut snapshot.last_good {
                     good.tasks = self.roster.tasks().clone();
                 }
             }
@@ -280,8 +287,9 @@ impl InstancePoll {
                 let code = error.code().to_string();
                 caller.instruments.walk(self.scope(), Some(&code));
                 self.failing_with = Some(code);
-                self.snapshot.up = Some(false);
-                self.snapshot.state = PollState::Failing;
+                let snapshot = Arc::make_mut(&mut self.snapshot);
+                snapshot.up = Some(false);
+                snapshot.state = PollState::Failing;
             }
         }
         let refused = walk_failure.as_ref();
@@ -351,7 +359,7 @@ impl InstancePoll {
     fn set_next_poll(&mut self, caller: &Caller, due: Duration) {
         let wait = due.saturating_sub(caller.clock.monotonic());
         let wait = TimeDelta::from_std(wait).unwrap_or(TimeDelta::MAX);
-        self.snapshot.next_poll = caller.clock.now().checked_add_signed(wait);
+        Arc::make_mut(&mut self.snapshot).next_poll = caller.clock.now().checked_add_signed(wait);
     }
 }
 

@@ -172,9 +172,13 @@ impl Store {
     }
 
     /// Makes `snapshot` the one that readers see of its instance.
-    pub fn publish(&self, snapshot: InstanceSnapshot) {
+    pub fn publish(&self, snapshot: impl Into<Arc<InstanceSnapshot>>) {
+        let snapshot = snapshot.into();
         let mut instances = self.instances.write().unwrap_or_else(PoisonError::into_inner);
-        instances.insert(snapshot.key().clone(), Arc::new(snapshot));
+        match instances.get_mut(snapshot.key()) {
+            Some(place) => *place = snapshot,
+            None => drop(instances.insert(snapshot.key().clone(), snapshot)),
+        }
         drop(instances);
         self.revision.send_modify(|revision| *revision += 1);
     }

@@ -17,7 +17,7 @@ const FEW_WORDS: usize = 256;
 #[derive(Debug, Default)]
 pub(super) struct Descriptions {
     /// What it says of most tasks in a status.
-    usual: Vec<(TaskStatus, Arc<str>)>,
+    usual: Box<[(TaskStatus, Arc<str>)]>,
     /// Tasks of which it says something else, or nothing.
     others: BTreeMap<ImportId, Option<Arc<str>>>,
 }
@@ -67,7 +67,7 @@ impl Descriptions {
         self.others = others.map(|(task, text)| (task.import_id, text)).collect();
         if self.others.len() > MAX_OTHERS {
             // Without its own words a task must not be given the usual ones.
-            self.usual.clear();
+            self.usual = Box::default();
             self.others.retain(|_, text| text.is_some());
             while self.others.len() > MAX_OTHERS {
                 self.others.pop_first();
@@ -81,7 +81,7 @@ impl Descriptions {
 }
 
 /// What is said most often of tasks in each status, unless that is nothing.
-fn usual(said: &[(&Task, Option<Arc<str>>)]) -> Vec<(TaskStatus, Arc<str>)> {
+fn usual(said: &[(&Task, Option<Arc<str>>)]) -> Box<[(TaskStatus, Arc<str>)]> {
     let mut counts: BTreeMap<(TaskStatus, Option<&Arc<str>>), usize> = BTreeMap::new();
     for (task, text) in said {
         *counts.entry((task.status, text.as_ref())).or_default() += 1;

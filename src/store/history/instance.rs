@@ -1,6 +1,7 @@
 //! The past of one instance and its tasks.
 
 use std::collections::BTreeMap;
+use std::num::NonZeroU32;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -19,9 +20,11 @@ use super::{Failure, Observed};
 pub struct InstanceHistory {
     /// When the first good walk ended, in Unix seconds.
     first_walk: Option<u32>,
-    /// When each task was seen to enter its status, in Unix seconds. The others are as they were
-    /// when the instance was first walked.
-    entered: BTreeMap<ImportId, u32>,
+    /// The tasks known since the last walk: the same memory as the snapshot's.
+    tasks: TaskList,
+    /// When each of them was seen to enter its status, in Unix seconds; `None` if it is as it was
+    /// when the instance was first walked. Empty if all are.
+    entered: Box<[Option<NonZeroU32>]>,
     descriptions: Descriptions,
     readings: BTreeMap<ImportId, Readings>,
     last_failure: Option<(DateTime<Utc>, Arc<Failure>)>,
@@ -60,15 +63,26 @@ impl InstanceHistory {
         let Observed { tasks, entered, descriptions, has_new_positions } = observed;
         let now = unix_seconds(at);
         self.first_walk.get_or_insert(now);
-        for import_id in entered {
-            self.entered.insert(*import_id, now);
-        }
-        self.entered.retain(|import_id, _| find(&tasks, *import_id).is_some());
+        self.enter(now, &tasks, entered);
         self.descriptions.update(&tasks, entered, descriptions, words);
         self.drop_readings(&tasks, quota);
         if has_new_positions {
             self.add_readings(now, &tasks, quota);
         }
+    }
+
+    /// Takes over `tasks`, of which those in `entered` have entered their status now.
+    fn enter(&mut self, now: u32, tasks: &TaskList, entered: &[ImportId]) {
+        let before = std::mem::replace(&mut self.tasks, tasks.clone());
+        let is_same = before.statuses() == tasks.statuses();
+        if entered.is_empty() && (is_same || self.entered.is_empty()) {
+            return;
+        }
+        let of_task = |task: &Task| match entered.binary_search(&task.import_id) {
+            Ok(_) => NonZeroU32::new(now),
+            Err(_) => *self.entered.get(find(&before, task.import_id)?)?,
+        };
+        self.entered = tasks.iter().map(of_task).collect();
     }
 
     fn drop_readings(&mut self, tasks: &TaskList, quota: &mut Quota) {
@@ -113,8 +127,9 @@ impl InstanceHistory {
 
     /// Since when a task of the instance is in its status.
     pub fn since(&self, import_id: ImportId) -> Option<Since> {
-        match self.entered.get(&import_id) {
-            Some(&unix_seconds) => Some(Since { unix_seconds, entered: true }),
+        let entered = find(&self.tasks, import_id).and_then(|place| *self.entered.get(place)?);
+        match entered {
+            Some(entered) => Some(Since { unix_seconds: entered.get(), entered: true }),
             None => self.first_walk.map(|unix_seconds| Since { unix_seconds, entered: false }),
         }
     }

@@ -35,7 +35,8 @@ const MAX_MESSAGE: usize = 500;
 /// The past of every instance and account.
 #[derive(Debug, Default)]
 pub struct History {
-    instances: BTreeMap<InstanceKey, InstanceHistory>,
+    /// In boxes: half of the places in a map of this kind may be free.
+    instances: BTreeMap<InstanceKey, Box<InstanceHistory>>,
     accounts: BTreeMap<Arc<str>, AccountHistory>,
     polls: Polls,
     quota: Quota,
@@ -84,7 +85,7 @@ impl History {
         let Self { instances, quota, words, .. } = self;
         // Not by the entry API: it would need a new key for every poll.
         if !instances.contains_key(key) {
-            instances.insert(key.clone(), InstanceHistory::default());
+            instances.insert(key.clone(), Box::default());
         }
         if let Some(instance) = instances.get_mut(key) {
             instance.observe(at, observed, quota, words);
@@ -124,7 +125,7 @@ impl History {
 
     /// The past of one instance.
     pub fn instance(&self, key: &InstanceKey) -> Option<&InstanceHistory> {
-        self.instances.get(key)
+        self.instances.get(key).map(Box::as_ref)
     }
 
     /// Every account, by name.
