@@ -1,7 +1,7 @@
 .PHONY: demo test bench lint fmt setup
 
 demo: ## simulator and daemon in one process, without an account
-	cargo run --release -- demo
+	cargo run -- demo
 
 test: ## all tests; installs what they need
 	tests/run

@@ -113,6 +113,8 @@ impl Fleet {
         for index in before.into_values() {
             turnover.went += usize::from(self.goes(index));
         }
+        // In the order of the page: what changes together is deflated together there.
+        new.sort_by_cached_key(|target| key(target));
         turnover.came = new.len();
         for (position, target) in new.iter().enumerate() {
             self.comes(target, position, new.len(), caller);
