@@ -3,6 +3,7 @@
 
 use std::borrow::Cow;
 use std::fmt;
+use std::sync::Arc;
 
 use chrono::{DateTime, TimeDelta, Utc};
 use serde::Deserialize;
@@ -10,7 +11,7 @@ use serde::de::{self, Deserializer, MapAccess, SeqAccess, Visitor};
 
 use crate::api::{error_body, time};
 use crate::domain::text::shortened;
-use crate::domain::{ImportId, Position, Task, TaskStatus, TaskType};
+use crate::domain::{Description, ImportId, Position, Task, TaskStatus, TaskType};
 
 /// A position may be this far ahead of the answer's time and still count as "not behind".
 const MAX_AHEAD: TimeDelta = TimeDelta::minutes(5);
@@ -29,7 +30,7 @@ pub struct Page {
     /// The tasks of this page, in the API's order.
     pub tasks: Vec<Task>,
     /// `ImportDataStatusDescription` of those that did not succeed, if there is one.
-    pub descriptions: Vec<(ImportId, String)>,
+    pub descriptions: Vec<Description>,
 }
 
 /// A page, and what was odd about it.
@@ -90,6 +91,11 @@ enum RawTime<'a> {
     Nonsense,
 }
 
+/// The last few distinct texts of a page: what the API says of a task mostly follows from its
+/// status, so that hundreds of tasks have a handful of texts.
+#[derive(Default)]
+struct Texts([Option<Arc<str>>; 8]);
+
 /// Reads a page that was answered at `answered_at`, by the API's clock if it told.
 ///
 /// # Errors
@@ -113,14 +119,15 @@ pub(super) fn parse(body: &[u8], answered_at: DateTime<Utc>) -> Result<Parsed, S
     let mut page =
         Page { number: body.page_number, total, tasks: Vec::new(), descriptions: Vec::new() };
     page.tasks.reserve_exact(body.items.0.len());
-    let mut unknown = Vec::new();
+    let (mut unknown, mut texts) = (Vec::new(), Texts::default());
     for (index, item) in body.items.0.into_iter().enumerate() {
         let task = read_item(&item, answered_at, &mut unknown)
             .map_err(|problem| format!("item {index} {problem}"))?;
         if let Some(text) = word(&item.import_data_status_description)
             && task.status != TaskStatus::SUCCESS
         {
-            page.descriptions.push((task.import_id, shortened(text, MAX_DESCRIPTION)));
+            let text = texts.shared(&shortened(text, MAX_DESCRIPTION));
+            page.descriptions.push((task.import_id, text));
         }
         page.tasks.push(task);
     }
@@ -157,6 +164,18 @@ fn read_item(
     };
     let has_position = kind == TaskType::INCREMENTAL && status.is_incremental();
     Ok(Task { import_id, kind, status, position: position.filter(|_| has_position) })
+}
+
+impl Texts {
+    fn shared(&mut self, text: &str) -> Arc<str> {
+        let Self(texts) = self;
+        let known = texts.iter().flatten().find(|known| ***known == *text);
+        if let Some(known) = known {
+            return Arc::clone(known);
+        }
+        texts.rotate_right(1);
+        Arc::clone(texts[0].insert(text.into()))
+    }
 }
 
 fn word<'a>(text: &'a Option<Text<'_>>) -> Option<&'a str> {

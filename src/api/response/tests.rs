@@ -137,7 +137,7 @@ fn descriptions_are_kept_of_tasks_that_did_not_succeed_up_to_a_length() {
         described("FullImporting", &long),
     ];
     let parsed = page(&json!(items)).unwrap();
-    let texts: Vec<_> = parsed.page.descriptions.iter().map(|(_, text)| text.as_str()).collect();
+    let texts: Vec<_> = parsed.page.descriptions.iter().map(|(_, text)| &**text).collect();
     assert_eq!(texts, ["disk", format!("{}…", "ü".repeat(MAX_DESCRIPTION)).as_str()]);
 }
 
