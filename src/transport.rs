@@ -173,9 +173,9 @@ const REQUEST_ID: &str = "x-acs-request-id";
 
 /// Sends a request and reads the whole answer, whatever its status.
 pub(crate) async fn send(request: RequestBuilder) -> Result<Answer, Failure> {
-    let response = request.send().await.map_err(unreachable)?;
+    let mut response = request.send().await.map_err(unreachable)?;
     let status = response.status().as_u16();
-    let headers = response.headers().clone();
+    let headers = std::mem::take(response.headers_mut());
     let request_id = text(&headers, REQUEST_ID).map(str::to_owned);
     let body = match encoding(&headers) {
         None => read_body(response).await,

@@ -1,6 +1,8 @@
 //! Reads the answer of `DescibeImportsFromDatabase`: strictly where a wrong reading would lose a
 //! task, leniently where the API is known to be loose.
 
+mod plain;
+
 use std::borrow::Cow;
 use std::fmt;
 use std::sync::Arc;
@@ -42,7 +44,7 @@ pub(super) struct Parsed {
     pub(super) unknown: Vec<&'static str>,
 }
 
-#[derive(Deserialize)]
+#[derive(Debug, PartialEq, Deserialize)]
 #[serde(rename_all = "PascalCase")]
 struct Body<'a> {
     #[serde(borrow, default)]
@@ -57,15 +59,15 @@ struct Body<'a> {
 }
 
 /// Text, borrowed from the body where it holds no escapes.
-#[derive(Deserialize)]
+#[derive(Debug, PartialEq, Deserialize)]
 #[serde(transparent)]
 struct Text<'a>(#[serde(borrow)] Cow<'a, str>);
 
 /// `Items.ImportResultFromDB`; empty where the API leaves it out, null, or an empty array or text.
-#[derive(Default)]
+#[derive(Debug, Default, PartialEq)]
 struct Items<'a>(Vec<Item<'a>>);
 
-#[derive(Deserialize)]
+#[derive(Debug, PartialEq, Deserialize)]
 #[serde(rename_all = "PascalCase")]
 struct Item<'a> {
     import_id: Option<RawId>,
@@ -80,10 +82,11 @@ struct Item<'a> {
 }
 
 /// A number, or the same number as text.
+#[derive(Debug, PartialEq)]
 struct RawId(ImportId);
 
 /// Text, or something that is no time at all: that must cost the lag only.
-#[derive(Default)]
+#[derive(Debug, Default, PartialEq)]
 enum RawTime<'a> {
     #[default]
     Absent,
@@ -108,8 +111,11 @@ pub(super) fn parse(body: &[u8], answered_at: DateTime<Utc>) -> Result<Parsed, S
     // Checked once, not text by text.
     let body =
         str::from_utf8(body).map_err(|error| format!("the body is not readable: {error}"))?;
-    let body: Body<'_> =
-        serde_json::from_str(body).map_err(|error| format!("the body is not readable: {error}"))?;
+    let body = match plain::read(body) {
+        Some(plain) => plain,
+        None => serde_json::from_str::<Body<'_>>(body)
+            .map_err(|error| format!("the body is not readable: {error}"))?,
+    };
     let Some(total) = body.total_record_count else {
         return Err(match body.code {
             Some(code) => format!("the answer has no TotalRecordCount, but the Code {:?}", code.0),
@@ -132,6 +138,15 @@ pub(super) fn parse(body: &[u8], answered_at: DateTime<Utc>) -> Result<Parsed, S
         page.tasks.push(task);
     }
     Ok(Parsed { page, request_id: body.request_id.map(|text| text.0.into_owned()), unknown })
+}
+
+/// Asserts that whatever is read without serde is what serde reads.
+pub(super) fn assert_readers_agree(body: &[u8]) {
+    if let Ok(text) = str::from_utf8(body)
+        && let Some(plain) = plain::read(text)
+    {
+        assert_eq!(serde_json::from_str(text).ok(), Some(plain), "{text:?}");
+    }
 }
 
 fn read_item(

@@ -185,11 +185,16 @@ impl InstancePoll {
         let deadline = started.saturating_add(self.period(false));
         let Self { target, roster, snapshot, last_walk_clean, .. } = self;
         let mut token = Some(token);
+        let mut is_published = true;
         let mut visit = Visit::new(plan, roster);
         loop {
             let now = caller.clock.monotonic();
             match visit.next(now) {
                 Next::Ask(question) => {
+                    // Before an answer that may take its time.
+                    if !std::mem::replace(&mut is_published, true) {
+                        store.publish(snapshot.clone());
+                    }
                     let request = question.request(&target.id, target.engine);
                     let ask = || {
                         calls.fetch_add(1, Ordering::Relaxed);
@@ -222,7 +227,7 @@ impl InstancePoll {
                     });
                     snapshot.transitions = visit.roster().transitions().clone();
                     snapshot.state = state(visit.roster());
-                    store.publish(snapshot.clone());
+                    is_published = false;
                 }
                 Next::End(ending) => return ending,
             }
