@@ -203,10 +203,12 @@ struct Nonsense;
 fn position(time: &RawTime<'_>, answered_at: DateTime<Utc>) -> Result<Option<Position>, Nonsense> {
     let text = match time {
         RawTime::Absent => return Ok(None),
-        RawTime::Text(text) if text.trim().is_empty() => return Ok(None),
         RawTime::Text(text) => text.trim(),
         RawTime::Nonsense => return Err(Nonsense),
     };
+    if text.is_empty() {
+        return Ok(None);
+    }
     let position = time::parse_position(text).ok_or(Nonsense)?;
     let lag = answered_at - position;
     if lag < -MAX_AHEAD || position.timestamp() < EARLIEST_POSITION {

@@ -130,6 +130,11 @@ impl Roster {
         let counts_new = self.walked;
         self.walked = true;
 
+        if walked.tasks == *self.tasks && found.is_empty() {
+            // As known already, and all of it in the list: what most walks show.
+            self.outside.clear();
+            return Vec::new();
+        }
         let answers = found.values().filter_map(Found::task);
         let mut fresh: Vec<Task> = walked.tasks.iter().copied().chain(answers).collect();
         fresh.sort_by_key(|task| task.import_id);

@@ -249,7 +249,8 @@ impl<'a> Visit<'a> {
         let answer = answer.and_then(|page| the_task(page, ask.import_id));
         let found = match answer {
             Ok(Some((task, description))) => {
-                walk::put_in(&mut asking.walked.descriptions, description, |(id, _)| *id);
+                let descriptions = &mut asking.walked.descriptions;
+                walk::put_in(descriptions, description.into_iter().collect(), |(id, _)| *id);
                 if ask.left_window { Found::Outside(task) } else { Found::Listed(task) }
             }
             Ok(None) if ask.left_window => Found::Nowhere,

@@ -269,12 +269,12 @@ impl Proof {
 
 /// Adds `more` to `list`, which is in the order of the tasks' numbers; of two of a task the later
 /// one stays. That is cheap where the API's order is the same, as it mostly is.
-pub(crate) fn put_in<T>(
-    list: &mut Vec<T>,
-    more: impl IntoIterator<Item = T>,
-    id: impl Fn(&T) -> ImportId,
-) {
-    list.extend(more);
+pub(crate) fn put_in<T>(list: &mut Vec<T>, mut more: Vec<T>, id: impl Fn(&T) -> ImportId) {
+    if list.is_empty() {
+        *list = more;
+    } else {
+        list.append(&mut more);
+    }
     // A stable sort: the later one stays behind.
     list.sort_by_key(&id);
     list.dedup_by(|later, earlier| {

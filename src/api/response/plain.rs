@@ -1,10 +1,13 @@
 //! Reads an answer that is written as the API writes them, in less than half the time that serde
 //! takes: half of a poll of 100 tasks would be reading otherwise.
 //!
-//! It knows no errors and no odd cases. Whatever is not plain, such as an escape, a `null`, a field
-//! that comes twice or broken JSON, it gives up on: then serde reads the answer and has the word.
+//! It knows no errors and no odd cases. Whatever is not plain, such as an escape, a line break, a
+//! `null`, a field that comes twice or broken JSON, it gives up on: then serde reads the answer and
+//! has the word.
 
 use std::borrow::Cow;
+
+use memchr::memchr;
 
 use super::{Body, Item, Items, RawId, RawTime, Text};
 use crate::domain::ImportId;
@@ -12,7 +15,8 @@ use crate::domain::ImportId;
 /// Tasks that room is made for: a full page.
 const PAGE: usize = 100;
 
-/// The part of a text that is still to be read.
+/// The part of a text that is still to be read. Nothing in the text is escaped, and no character is
+/// a control character.
 struct Reader<'a> {
     text: &'a str,
     at: usize,
@@ -20,6 +24,11 @@ struct Reader<'a> {
 
 /// What serde would read; `None` if the answer is not plain.
 pub(super) fn read(text: &str) -> Option<Body<'_>> {
+    // Once for all strings, and without a branch: that takes a hundredth of the reading.
+    let is_plain = text.bytes().fold(true, |plain, byte| plain & (byte >= b' ') & (byte != b'\\'));
+    if !is_plain {
+        return None;
+    }
     let mut reader = Reader { text, at: 0 };
     let (mut request_id, mut page_number, mut total, mut items) = (None, None, None, None);
     reader.object(|reader, name| match name {
@@ -89,11 +98,11 @@ fn set<T>(field: &mut Option<T>, value: T) -> Option<()> {
 }
 
 impl<'a> Reader<'a> {
-    /// The next byte that is no white space.
+    /// The next byte that is no space.
     fn peek(&mut self) -> Option<u8> {
         loop {
             let byte = *self.text.as_bytes().get(self.at)?;
-            if !matches!(byte, b' ' | b'\n' | b'\r' | b'\t') {
+            if byte != b' ' {
                 return Some(byte);
             }
             self.at += 1;
@@ -124,14 +133,9 @@ impl<'a> Reader<'a> {
         self.string().map(|text| Text(Cow::Borrowed(text)))
     }
 
-    /// A string without escapes.
     fn string(&mut self) -> Option<&'a str> {
         self.eat(b'"')?;
-        let rest = self.text.as_bytes().get(self.at..)?;
-        let length = rest.iter().position(|byte| matches!(byte, b'"' | b'\\' | ..b' '))?;
-        if rest.get(length) != Some(&b'"') {
-            return None;
-        }
+        let length = memchr(b'"', self.text.as_bytes().get(self.at..)?)?;
         let text = self.text.get(self.at..self.at + length)?;
         self.at += length + 1;
         Some(text)
