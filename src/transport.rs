@@ -11,6 +11,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
+use bytes::{Bytes, BytesMut};
 use chrono::{DateTime, NaiveDateTime, Utc};
 use reqwest::RequestBuilder;
 use reqwest::header::{CONTENT_ENCODING, DATE, HeaderMap};
@@ -58,7 +59,7 @@ pub enum SetupError {
 #[derive(Debug)]
 pub(crate) struct Answer {
     pub(crate) status: u16,
-    pub(crate) body: Vec<u8>,
+    pub(crate) body: Bytes,
     headers: HeaderMap,
 }
 
@@ -173,9 +174,9 @@ const REQUEST_ID: &str = "x-acs-request-id";
 
 /// Sends a request and reads the whole answer, whatever its status.
 pub(crate) async fn send(request: RequestBuilder) -> Result<Answer, Failure> {
-    let response = request.send().await.map_err(unreachable)?;
+    let mut response = request.send().await.map_err(unreachable)?;
     let status = response.status().as_u16();
-    let headers = response.headers().clone();
+    let headers = std::mem::take(response.headers_mut());
     let request_id = text(&headers, REQUEST_ID).map(str::to_owned);
     let body = match encoding(&headers) {
         None => read_body(response).await,
@@ -194,18 +195,24 @@ fn encoding(headers: &HeaderMap) -> Option<&str> {
     text(headers, CONTENT_ENCODING.as_str()).filter(|encoding| *encoding != "identity")
 }
 
-async fn read_body(mut response: reqwest::Response) -> Result<Vec<u8>, Failure> {
+async fn read_body(mut response: reqwest::Response) -> Result<Bytes, Failure> {
     let announced = response.content_length();
     let bad = |problem: String| Failure::new(FailureKind::BadBody, problem);
     let too_large = || bad(format!("the body is larger than {MAX_BODY} bytes"));
     if announced.is_some_and(|length| length > MAX_BODY as u64) {
         return Err(too_large());
     }
-    let mut body = Vec::with_capacity(announced.unwrap_or(0) as usize);
+    let mut body = Bytes::new();
     loop {
         match response.chunk().await {
             Ok(Some(chunk)) if body.len() + chunk.len() > MAX_BODY => return Err(too_large()),
-            Ok(Some(chunk)) => body.extend_from_slice(&chunk),
+            // Mostly the only one, which need not be copied.
+            Ok(Some(chunk)) if body.is_empty() => body = chunk,
+            Ok(Some(chunk)) => {
+                let mut longer = BytesMut::from(body);
+                longer.extend_from_slice(&chunk);
+                body = longer.freeze();
+            }
             Ok(None) => return Ok(body),
             Err(error) if error.is_timeout() => {
                 return Err(Failure::new(FailureKind::Timeout, "the body did not end in time"));

@@ -109,6 +109,8 @@ fn round(scale: Scale, demand: Demand, life: Life, costs: &mut Costs) -> anyhow:
     let daemon = Daemon::start(fleet, Pace::every(1), &mock.url)?;
     // The first poll of an instance is followed by a deep walk.
     wait_for_answers(&mut mock, 2 * fleet.instances)?;
+    // The first page is made of all instances at once.
+    Scraper::plain(daemon.address).text("/metrics")?;
     std::thread::sleep(WARM_UP);
     let (cpu, answers) = (daemon.process.cpu()?, mock.answers()?);
     std::thread::sleep(window);

@@ -203,7 +203,8 @@ impl Client {
         let sent = self.clock.now();
         let answer = self.send(request).await?;
         let received = self.clock.now();
-        let answered_at = answer.date().unwrap_or_else(|| self.server_time(scope.region_id));
+        let date = answer.date();
+        let answered_at = date.unwrap_or_else(|| self.server_time(scope.region_id));
 
         let result = match answer.status {
             200..=299 => parse(&answer.body, answered_at)
@@ -215,7 +216,7 @@ impl Client {
             |error| matches!(error.code(), Code::Documented(_) | Code::Other),
             |_| true,
         );
-        if let (true, Some(date)) = (spoken_by_api, answer.date()) {
+        if let (true, Some(date)) = (spoken_by_api, date) {
             self.observe_skew(scope, sent, received, date);
         }
         result.map_err(|error| {

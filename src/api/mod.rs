@@ -33,6 +33,7 @@ pub(crate) mod fuzzing {
     /// Reads a body as each of the things that it may be.
     pub(crate) fn answers(body: &[u8], answered_at: DateTime<Utc>) {
         drop(response::parse(body, answered_at));
+        response::assert_readers_agree(body);
         drop(inventory::parse_instances(body));
         drop(inventory::parse_regions(body));
         let credentials = Credentials {

@@ -1,15 +1,20 @@
 //! Times as the API writes them.
 
-use chrono::{DateTime, DurationRound as _, NaiveDate, NaiveDateTime, TimeDelta, Utc};
+use chrono::{
+    DateTime, DurationRound as _, NaiveDate, NaiveDateTime, SecondsFormat, TimeDelta, Utc,
+};
 
 /// Formats a request's `StartTime` or `EndTime`: UTC, to the minute, rounded down.
 pub fn to_minute(time: DateTime<Utc>) -> String {
-    time.format("%Y-%m-%dT%H:%MZ").to_string()
+    let mut text = to_second(time);
+    text.truncate(text.len() - ":00Z".len());
+    text.push('Z');
+    text
 }
 
 /// Formats a request's `Timestamp`: UTC, to the second.
 pub fn to_second(time: DateTime<Utc>) -> String {
-    time.format("%Y-%m-%dT%H:%M:%SZ").to_string()
+    time.to_rfc3339_opts(SecondsFormat::Secs, true)
 }
 
 /// Rounds down to the minute, the API's precision for windows.

@@ -2,7 +2,7 @@
 //!
 //! Pure: endpoint, time and nonce are handed in. What the parameters mean is not known here.
 
-use chrono::{DateTime, Utc};
+use chrono::{DateTime, SecondsFormat, Utc};
 
 use crate::auth::{Credentials, signature_v1, signature_v3};
 use crate::config::Signature;
@@ -94,13 +94,14 @@ fn sign_v1(call: &Call<'_>, attempt: &Attempt, credentials: &Credentials) -> Req
     }
     let all = [query.as_slice(), call.form].concat();
     let signed = signature_v1::sign(METHOD, &all, &credentials.access_key_secret);
-    // The signature covers the fields of the body too, which do not go into the query.
-    query.push(("Signature", &signed.signature));
-    Request {
-        url: url(call, &encoded(&query)),
-        headers: form_headers(call),
-        body: encoded(call.form),
-    }
+    let query = if call.form.is_empty() {
+        signed.query()
+    } else {
+        // The signature covers the fields of the body too, which do not go into the query.
+        query.push(("Signature", &signed.signature));
+        encoded(&query)
+    };
+    Request { url: url(call, &query), headers: form_headers(call), body: encoded(call.form) }
 }
 
 /// Signs the headers that the Go and Node SDKs sign: a proxy may rewrite `user-agent` and `accept`,
@@ -160,7 +161,7 @@ fn encoded(parameters: &[(&str, &str)]) -> String {
 }
 
 fn timestamp(time: DateTime<Utc>) -> String {
-    time.format("%Y-%m-%dT%H:%M:%SZ").to_string()
+    time.to_rfc3339_opts(SecondsFormat::Secs, true)
 }
 
 #[cfg(test)]

@@ -243,6 +243,9 @@ impl PartialOrd for TaskType {
     }
 }
 
+/// What the API says of a task. Tasks of which it says the same share the text.
+pub type Description = (ImportId, Arc<str>);
+
 /// What one answer said of one migration task: 24 bytes, since a process may hold a million.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Task {

@@ -1,11 +1,12 @@
 //! Free text of the API: descriptions and messages, which anybody may have written.
 
+use std::borrow::Cow;
+
 /// The first `limit` characters, with an ellipsis if there are more.
-pub(crate) fn shortened(text: &str, limit: usize) -> String {
-    match text.char_indices().nth(limit) {
-        Some((end, _)) => format!("{}…", &text[..end]),
-        None => text.to_owned(),
-    }
+pub(crate) fn shortened(text: &str, limit: usize) -> Cow<'_, str> {
+    // No text has more characters than bytes.
+    let cut = if text.len() > limit { text.char_indices().nth(limit) } else { None };
+    cut.map_or(Cow::Borrowed(text), |(end, _)| format!("{}…", &text[..end]).into())
 }
 
 /// The text as a terminal can be given it: nothing in it moves the cursor, changes colours, ends

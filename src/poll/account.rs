@@ -34,7 +34,7 @@ const IDLE: Duration = Duration::from_secs(3_600);
 #[derive(Debug)]
 pub(crate) struct Orders {
     /// Calls the API for it.
-    pub(crate) caller: Caller,
+    pub(crate) caller: Arc<Caller>,
     /// How it polls.
     pub(crate) polling: Arc<Polling>,
     /// What it polls and searches.
@@ -57,7 +57,7 @@ pub(crate) struct Ports {
 #[derive(Debug)]
 pub(crate) struct AccountPoll {
     ports: Ports,
-    caller: Caller,
+    caller: Arc<Caller>,
     store: Store,
     polling: Arc<Polling>,
     fleet: Fleet,
@@ -80,7 +80,7 @@ struct Polled {
     /// `None` if it was stopped.
     outcome: Option<Outcome>,
     failed_before: Option<String>,
-    client: Arc<Client>,
+    caller: Arc<Caller>,
 }
 
 /// A search that ended.
@@ -113,7 +113,7 @@ impl AccountPoll {
     /// Polls as ordered; the first ones are spread over their interval from now on. Every instance
     /// is published as pending.
     pub(crate) fn new(ports: Ports, orders: &Orders, store: Store) -> Self {
-        let (caller, polling) = (orders.caller.clone(), Arc::clone(&orders.polling));
+        let (caller, polling) = (Arc::clone(&orders.caller), Arc::clone(&orders.polling));
         let account = Arc::clone(&caller.account);
         let mut account = Self {
             ports,
@@ -147,7 +147,7 @@ impl AccountPoll {
             self.report.summaries(now);
             self.fail_what_is_due(now);
             self.start_searches(now);
-            self.start_a_poll(now);
+            self.start_polls(now);
             let wake_at = self.wake_at(now);
             // A wait that holds its turn must go on, or it would keep the polls under way waiting.
             let acquires = self.acquiring.0.is_some() || self.wants_token(now);
@@ -164,7 +164,13 @@ impl AccountPoll {
                         return Ok(());
                     }
                 },
-                Some(polled) = self.polls.join_next() => self.end_poll(polled?),
+                Some(polled) = self.polls.join_next() => {
+                    self.end_poll(polled?);
+                    // One look at what is due, for all that ended by now.
+                    while let Some(polled) = self.polls.try_join_next() {
+                        self.end_poll(polled?);
+                    }
+                }
                 Some(ended) = self.searching.join_next() => self.end_search(ended?),
                 token = self.acquiring.token(&self.caller), if acquires => {
                     self.token = Some(token);
@@ -208,9 +214,9 @@ impl AccountPoll {
 
     /// Calls with other keys, another budget or other endpoints from now on: whatever failed may
     /// succeed with them, and there may be other instances.
-    fn change_caller(&mut self, caller: &Caller, now: Duration) {
+    fn change_caller(&mut self, caller: &Arc<Caller>, now: Duration) {
         let same_budget = Arc::ptr_eq(&self.caller.budget, &caller.budget);
-        self.caller = caller.clone();
+        self.caller = Arc::clone(caller);
         if !same_budget {
             (self.token, self.acquiring) = (None, Acquiring::default());
             self.backing_off = None;
@@ -235,10 +241,20 @@ impl AccountPoll {
         self.token.is_none() && self.is_free(now)
     }
 
-    fn start_a_poll(&mut self, now: Duration) {
-        if self.token.is_none() || !self.is_free(now) {
-            return;
+    /// Starts what is due, as long as there are rights to call that need no wait.
+    fn start_polls(&mut self, now: Duration) {
+        loop {
+            if self.wants_token(now) && self.acquiring.0.is_none() {
+                self.token = self.caller.try_token();
+            }
+            if self.token.is_none() || !self.is_free(now) {
+                return;
+            }
+            self.start_a_poll(now);
         }
+    }
+
+    fn start_a_poll(&mut self, now: Duration) {
         let next = match self.backing_off {
             Some(_) => self.fleet.begin_first(now),
             None => self.fleet.begin_due(now),
@@ -247,14 +263,14 @@ impl AccountPoll {
         let Some(token) = self.token.take() else { return };
         self.caller.instruments.schedule_delay(now.saturating_sub(due));
         let failed_before = instance.failing_with().map(str::to_owned);
-        let (caller, store) = (self.caller.clone(), self.store.clone());
+        let (caller, store) = (Arc::clone(&self.caller), self.store.clone());
         self.polls.spawn(async move {
             // A poll that is dropped leaves the instance as its last complete step left it.
             let outcome = tokio::select! {
                 outcome = instance.poll(&caller, &store, token) => Some(outcome),
                 () = stop.cancelled() => None,
             };
-            Polled { index, instance, outcome, failed_before, client: caller.client }
+            Polled { index, instance, outcome, failed_before, caller }
         });
     }
 
@@ -290,7 +306,7 @@ impl AccountPoll {
     }
 
     fn end_poll(&mut self, polled: Polled) {
-        let Polled { index, instance, outcome, failed_before, client } = polled;
+        let Polled { index, instance, outcome, failed_before, caller } = polled;
         let now = self.caller.clock.monotonic();
         let Some(outcome) = outcome else {
             self.fleet.end(index, instance, false, now, &self.caller);
@@ -299,7 +315,7 @@ impl AccountPoll {
         let Outcome { walk_failure, later_failure, mut next_due } = outcome;
         let failure = walk_failure.as_ref().or(later_failure.as_ref());
         let of_account = failure.filter(|error| error.kind().scope() == Concerns::Account);
-        let is_current = Arc::ptr_eq(&client, &self.caller.client);
+        let is_current = Arc::ptr_eq(&caller.client, &self.caller.client);
         match of_account {
             Some(error) if is_current => self.back_off(now, error, LIST_IMPORTS),
             // Keys that are used no more failed: it has its turn with the new ones.
@@ -387,7 +403,7 @@ impl AccountPoll {
 
     /// Tells those who read the history whether the account can call, and at which rate.
     fn tell_history(&self) {
-        let Caller { account, budget, clock, .. } = &self.caller;
+        let Caller { account, budget, clock, .. } = &*self.caller;
         let error = self.backing_off.as_ref().map(|backing_off| &backing_off.error);
         self.store.record(|history| {
             let backing_off = error.map(|error| (clock.now(), history.failure(error)));
@@ -412,7 +428,10 @@ impl AccountPoll {
             Some(backing_off) => (Some(backing_off.until).filter(|until| *until > now), None),
             None => (None, self.searches.next_due()),
         };
-        let times = [self.fleet.next_due(), search, self.report.next_summary(), probe];
+        // While all places are taken, or a call waits for its turn, nothing more could start.
+        let is_busy = self.polls.len() >= self.polling.concurrency || self.acquiring.0.is_some();
+        let poll = self.fleet.next_due().filter(|_| !is_busy || self.backing_off.is_some());
+        let times = [poll, search, self.report.next_summary(), probe];
         times.into_iter().flatten().min().unwrap_or(now.saturating_add(IDLE))
     }
 }
@@ -425,9 +444,9 @@ async fn next(orders: &mut watch::Receiver<Option<Arc<Orders>>>) -> Option<Arc<O
 
 impl Acquiring {
     /// Waits for the right to make a call. May be dropped and called again without losing its turn.
-    async fn token(&mut self, caller: &Caller) -> Token {
+    async fn token(&mut self, caller: &Arc<Caller>) -> Token {
         let waiting = self.0.get_or_insert_with(|| {
-            let caller = caller.clone();
+            let caller = Arc::clone(caller);
             Box::pin(async move { caller.token().await })
         });
         let token = waiting.await;

@@ -64,6 +64,12 @@ impl Budget {
         }
     }
 
+    /// Takes a token if there is one and no call waits for it.
+    pub(crate) fn try_acquire(&self) -> bool {
+        let Ok(_turn) = self.turn.try_lock() else { return false };
+        self.bucket().take(self.clock.monotonic()).is_ok()
+    }
+
     /// Takes note that a call sent at `sent` was throttled, with the API's wait hint. Says whether
     /// the rate fell from the configured one.
     pub(crate) fn throttled(&self, sent: Duration, hint: Option<Duration>) -> bool {

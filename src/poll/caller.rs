@@ -63,6 +63,15 @@ impl Caller {
         })
     }
 
+    /// The right to make a call, if nobody waits for one and the budget has it now.
+    pub(crate) fn try_token(&self) -> Option<Token> {
+        if !self.budget.try_acquire() {
+            return None;
+        }
+        self.instruments.budget(&self.account, self.budget.rate());
+        Some(Token)
+    }
+
     /// Waits for the right to make a call.
     pub(crate) async fn token(&self) -> Token {
         self.budget.acquire(self.queue).await;

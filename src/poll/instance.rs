@@ -1,6 +1,5 @@
 //! One instance: what is known of it, how it is polled, and what is published.
 
-use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
@@ -10,7 +9,7 @@ use chrono::TimeDelta;
 use crate::api::Error;
 use crate::api::error::Scope as Concerns;
 use crate::config;
-use crate::domain::{ImportId, InstanceKey, LIST_IMPORTS, TaskStatus};
+use crate::domain::{Description, ImportId, InstanceKey, LIST_IMPORTS, TaskStatus};
 use crate::instruments::Scope;
 use crate::poll::backoff::exponential;
 use crate::poll::caller::{Caller, Token};
@@ -191,11 +190,16 @@ impl InstancePoll {
         let deadline = started.saturating_add(self.period(false));
         let Self { target, roster, snapshot, last_walk_clean, .. } = self;
         let mut token = Some(token);
+        let mut is_published = true;
         let mut visit = Visit::new(plan, roster);
         loop {
             let now = caller.clock.monotonic();
             match visit.next(now) {
                 Next::Ask(question) => {
+                    // Before an answer that may take its time.
+                    if !std::mem::replace(&mut is_published, true) {
+                        store.publish(Arc::clone(snapshot));
+                    }
                     let request = question.request(&target.id, target.engine);
                     let ask = || {
                         calls.fetch_add(1, Ordering::Relaxed);
@@ -221,7 +225,7 @@ impl InstancePoll {
                     let observed = Observed {
                         tasks: tasks.clone(),
                         entered: &entered(&report.transitions),
-                        descriptions: report.descriptions,
+                        descriptions: &report.descriptions,
                         has_new_positions: true,
                     };
                     store.record(|history| {
@@ -229,7 +233,7 @@ impl InstancePoll {
                     });
                     changed.transitions = visit.roster().transitions().clone();
                     changed.state = state(visit.roster());
-                    store.publish(Arc::clone(snapshot));
+                    is_published = false;
                 }
                 Next::End(ending) => return ending,
             }
@@ -266,7 +270,7 @@ impl InstancePoll {
             let observed = Observed {
                 tasks: self.roster.tasks().clone(),
                 entered: &entered(&transitions),
-                descriptions,
+                descriptions: &descriptions,
                 has_new_positions: false,
             };
             store.record(|history| history.observe(self.key(), caller.clock.now(), observed));
@@ -389,17 +393,14 @@ fn entered(transitions: &[Transition]) -> Vec<ImportId> {
 }
 
 /// Says which tasks entered a status: for the record, and failures as warnings.
-fn log_transitions(
-    key: &InstanceKey,
-    transitions: &[Transition],
-    descriptions: &BTreeMap<ImportId, String>,
-) {
+fn log_transitions(key: &InstanceKey, transitions: &[Transition], descriptions: &[Description]) {
     let InstanceKey { account, region_id, db_instance_id } = key;
     for Transition { task, from } in transitions {
         let from = from.map(TaskStatus::as_str);
         let (import_id, status) = (task.import_id.0, task.status.as_str());
         if task.status == TaskStatus::FAILED {
-            let description = descriptions.get(&task.import_id).map(String::as_str);
+            let place = descriptions.binary_search_by_key(&task.import_id, |(id, _)| *id);
+            let description = place.ok().map(|place| &*descriptions[place].1);
             tracing::warn!(
                 %account, %region_id, %db_instance_id, import_id, from, status, description,
                 "migration task failed"

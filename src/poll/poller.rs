@@ -57,7 +57,7 @@ struct Running {
     settings: Account,
     /// What `ca_file` held.
     certificates: Option<Vec<u8>>,
-    caller: Caller,
+    caller: Arc<Caller>,
     /// `None` is its end.
     orders: watch::Sender<Option<Arc<Orders>>>,
 }
@@ -188,7 +188,7 @@ impl Poller {
 
     /// The callers for the accounts of `config`: those that there are, and new ones for accounts
     /// that are new or have other settings.
-    fn callers(&self, config: &Config) -> Result<BTreeMap<Arc<str>, Caller>, SetupError> {
+    fn callers(&self, config: &Config) -> Result<BTreeMap<Arc<str>, Arc<Caller>>, SetupError> {
         let same_shards = config.shard.total() == self.config.shard.total();
         let (new, old) = (&config.polling, &self.config.polling);
         let same_client =
@@ -201,12 +201,12 @@ impl Poller {
                 same && same_shards
             });
             if let Some(running) = running.filter(|_| same_client) {
-                return Ok((Arc::clone(name), running.caller.clone()));
+                return Ok((Arc::clone(name), Arc::clone(&running.caller)));
             }
             let caller = Caller::new(name, settings, config, environment, clock, instruments)?;
             let budget = running.map(|running| Arc::clone(&running.caller.budget));
             let budget = budget.unwrap_or_else(|| Arc::clone(&caller.budget));
-            Ok((Arc::clone(name), Caller { budget, ..caller }))
+            Ok((Arc::clone(name), Arc::new(Caller { budget, ..caller })))
         });
         callers.collect()
     }
@@ -215,7 +215,7 @@ impl Poller {
     fn take_over(
         &mut self,
         config: Arc<Config>,
-        callers: BTreeMap<Arc<str>, Caller>,
+        callers: BTreeMap<Arc<str>, Arc<Caller>>,
     ) -> Vec<Running> {
         if *self.polling != config.polling {
             self.polling = Arc::new(config.polling.clone());
@@ -227,7 +227,7 @@ impl Poller {
             let Some(settings) = self.config.accounts.get(&name).cloned() else { continue };
             let assignment = assignments.remove(&name).unwrap_or_default();
             let polling = Arc::clone(&self.polling);
-            let orders = Arc::new(Orders { caller: caller.clone(), polling, assignment });
+            let orders = Arc::new(Orders { caller: Arc::clone(&caller), polling, assignment });
             let running = match before.remove(&name) {
                 Some(running) => {
                     running.orders.send_replace(Some(orders));
@@ -242,7 +242,7 @@ impl Poller {
         before.into_values().collect()
     }
 
-    fn start(&mut self, settings: Account, caller: Caller, first: &Arc<Orders>) -> Running {
+    fn start(&mut self, settings: Account, caller: Arc<Caller>, first: &Arc<Orders>) -> Running {
         let (orders, receiver) = watch::channel(Some(Arc::clone(first)));
         let ports =
             Ports { orders: receiver, found: self.found.0.clone(), awaited: self.awaited.share() };
@@ -261,7 +261,8 @@ impl Poller {
                 let Some(running) = self.accounts.get(&name) else { continue };
                 let before = running.orders.borrow().clone();
                 if before.is_none_or(|before| before.assignment != assignment) {
-                    let (caller, polling) = (running.caller.clone(), Arc::clone(&self.polling));
+                    let caller = Arc::clone(&running.caller);
+                    let polling = Arc::clone(&self.polling);
                     let orders = Orders { caller, polling, assignment };
                     running.orders.send_replace(Some(Arc::new(orders)));
                 }

@@ -3,7 +3,7 @@
 //! Pure bookkeeping: which tasks are there, which left the list and are still followed, which
 //! status each entered. It asks nothing and knows no clock; times are handed in.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::iter::from_fn;
 use std::time::Duration;
 
@@ -80,8 +80,8 @@ impl Roster {
     }
 
     /// The tasks that the regular list must show again or prove gone: listed and final. The others
-    /// are asked for one by one when they are missing.
-    pub(crate) fn expected(&self) -> BTreeSet<ImportId> {
+    /// are asked for one by one when they are missing. In the order of their numbers.
+    pub(crate) fn expected(&self) -> Vec<ImportId> {
         let known = self.tasks.iter();
         let expected = known.filter(|task| task.status.is_final() && self.is_listed(task));
         expected.map(|task| task.import_id).collect()
@@ -130,6 +130,11 @@ impl Roster {
         let counts_new = self.walked;
         self.walked = true;
 
+        if walked.tasks == *self.tasks && found.is_empty() {
+            // As known already, and all of it in the list: what most walks show.
+            self.outside.clear();
+            return Vec::new();
+        }
         let answers = found.values().filter_map(Found::task);
         let mut fresh: Vec<Task> = walked.tasks.iter().copied().chain(answers).collect();
         fresh.sort_by_key(|task| task.import_id);

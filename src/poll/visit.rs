@@ -4,16 +4,16 @@
 //! A visit walks the regular window, asks by number for tasks that are missing there, and then,
 //! when it is time, walks the deep window. It does no I/O and reads no clock.
 
-use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::collections::{BTreeMap, VecDeque};
 use std::time::Duration;
 
 use chrono::{DateTime, Utc};
 
 use crate::api::error::Scope;
 use crate::api::{Error, ListImports, Page};
-use crate::domain::{Engine, ImportId, Task};
+use crate::domain::{Description, Engine, ImportId, Task};
 use crate::poll::roster::{Ask, Found, Roster, Transition};
-use crate::poll::walk::{Moved, Step, Walk, Walked};
+use crate::poll::walk::{self, Moved, Step, Walk, Walked};
 use crate::poll::window::Window;
 
 /// What a visit is to do.
@@ -83,8 +83,8 @@ pub(crate) struct Report {
     pub(crate) restarts: Vec<Moved>,
     /// Tasks that were seen to enter a status.
     pub(crate) transitions: Vec<Transition>,
-    /// `ImportDataStatusDescription` of tasks that did not succeed.
-    pub(crate) descriptions: BTreeMap<ImportId, String>,
+    /// `ImportDataStatusDescription` of tasks that did not succeed, in the order of their numbers.
+    pub(crate) descriptions: Vec<Description>,
 }
 
 /// How a visit ended.
@@ -98,8 +98,9 @@ pub(crate) struct Ending {
     pub(crate) deep: Deep,
     /// Tasks that the deep walk saw to enter a status.
     pub(crate) transitions: Vec<Transition>,
-    /// `ImportDataStatusDescription` of tasks that the deep walk saw and that did not succeed.
-    pub(crate) descriptions: BTreeMap<ImportId, String>,
+    /// `ImportDataStatusDescription` of tasks that the deep walk saw and that did not succeed, in
+    /// the order of their numbers.
+    pub(crate) descriptions: Vec<Description>,
 }
 
 /// How the deep walk went.
@@ -198,7 +199,7 @@ impl<'a> Visit<'a> {
                 }
                 Phase::Walked(report) => {
                     if self.plan.deep && !self.account_failed() {
-                        let walk = Walk::new(self.plan.page_size, 1, BTreeSet::new());
+                        let walk = Walk::new(self.plan.page_size, 1, Vec::new());
                         self.phase = Phase::Deep(walk);
                     }
                     return Next::Publish(report);
@@ -248,7 +249,8 @@ impl<'a> Visit<'a> {
         let answer = answer.and_then(|page| the_task(page, ask.import_id));
         let found = match answer {
             Ok(Some((task, description))) => {
-                asking.walked.descriptions.extend(description);
+                let descriptions = &mut asking.walked.descriptions;
+                walk::put_in(descriptions, description.into_iter().collect(), |(id, _)| *id);
                 if ask.left_window { Found::Outside(task) } else { Found::Listed(task) }
             }
             Ok(None) if ask.left_window => Found::Nowhere,
@@ -305,7 +307,7 @@ impl<'a> Visit<'a> {
 }
 
 /// A task, and what the API says of it.
-type Described = (Task, Option<(ImportId, String)>);
+type Described = (Task, Option<Description>);
 
 /// The task that was asked for by number, with what its failure says, or none if the answer is
 /// empty. Only that proves that there is none: an answer about other tasks proves nothing.

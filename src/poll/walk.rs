@@ -4,10 +4,8 @@
 //! few times; after that everything that was seen is taken together, and nothing is taken as gone.
 //! The walk asks nothing itself: it says which page it wants, and is given it.
 
-use std::collections::{BTreeMap, BTreeSet};
-
 use crate::api::{Error, Page};
-use crate::domain::{ImportId, Task};
+use crate::domain::{Description, ImportId, Task};
 
 /// Most pages that one walk reads, restarts included.
 pub(crate) const MAX_PAGES: u32 = 1_000;
@@ -17,13 +15,14 @@ pub(crate) const MAX_PAGES: u32 = 1_000;
 pub(crate) struct Walk {
     page_size: u32,
     restarts_left: u32,
-    /// Tasks shown so far that this list may drop only with proof, see [`Walk::settle`].
-    expected: BTreeSet<ImportId>,
+    /// Tasks shown so far that this list may drop only with proof, see [`Walk::settle`]. They are,
+    /// as all lists here, in the order of the tasks' numbers.
+    expected: Vec<ImportId>,
     proof: Proof,
     pass: Pass,
     /// The last sighting of each task in the passes that were left behind.
-    seen: BTreeMap<ImportId, Task>,
-    descriptions: BTreeMap<ImportId, String>,
+    seen: Vec<Task>,
+    descriptions: Vec<Description>,
     pages: u32,
     restarts: Vec<Moved>,
 }
@@ -55,8 +54,8 @@ pub(crate) enum Step {
 pub(crate) struct Walked {
     /// The tasks, each once, in the order of their numbers.
     pub(crate) tasks: Vec<Task>,
-    /// `ImportDataStatusDescription` of tasks that did not succeed.
-    pub(crate) descriptions: BTreeMap<ImportId, String>,
+    /// `ImportDataStatusDescription` of tasks that did not succeed, likewise.
+    pub(crate) descriptions: Vec<Description>,
     /// Whether the list stood still: only then is a task that is not in it gone.
     pub(crate) clean: bool,
     /// How many pages were read.
@@ -71,7 +70,7 @@ struct Pass {
     /// Page asked for.
     number: u32,
     total: u64,
-    tasks: BTreeMap<ImportId, Task>,
+    tasks: Vec<Task>,
     /// Set once the list moved and no restart was left.
     moved: bool,
 }
@@ -82,7 +81,7 @@ enum Proof {
     /// Not needed so far.
     None,
     /// An earlier pass stood still with these tasks in it.
-    Pass(BTreeSet<ImportId>),
+    Pass(Vec<ImportId>),
 }
 
 impl Moved {
@@ -99,16 +98,16 @@ impl Moved {
 
 impl Walk {
     /// A walk that begins again `max_restarts` times at most. `expected` are the tasks that this
-    /// list has shown before and that nobody will ask for one by one.
-    pub(crate) fn new(page_size: u32, max_restarts: u32, expected: BTreeSet<ImportId>) -> Self {
+    /// list has shown before and that nobody will ask for one by one, in the order of their numbers.
+    pub(crate) fn new(page_size: u32, max_restarts: u32, expected: Vec<ImportId>) -> Self {
         Self {
             page_size,
             restarts_left: max_restarts,
             expected,
             proof: Proof::None,
             pass: Pass::new(),
-            seen: BTreeMap::new(),
-            descriptions: BTreeMap::new(),
+            seen: Vec::new(),
+            descriptions: Vec::new(),
             pages: 0,
             restarts: Vec::new(),
         }
@@ -126,18 +125,19 @@ impl Walk {
     /// `bad_response` when the list has no end.
     pub(crate) fn take(&mut self, page: Page) -> Result<Step, Error> {
         self.pages += 1;
-        self.descriptions.extend(page.descriptions);
+        put_in(&mut self.descriptions, page.descriptions, |(id, _)| *id);
         let needed = page.total.div_ceil(u64::from(self.page_size)).max(1);
         if needed > u64::from(MAX_PAGES) {
             return Err(endless(&format!("TotalRecordCount {} needs {needed} pages", page.total)));
         }
-        if let Some(moved) = self.pass.take(page.number, page.total, &page.tasks, self.page_size) {
+        let page_was_empty = page.tasks.is_empty();
+        if let Some(moved) = self.pass.take(page.number, page.total, page.tasks, self.page_size) {
             if self.may_restart(moved) {
                 return self.begin_again();
             }
             self.pass.moved = true;
         }
-        if !self.pass.is_over(page.tasks.is_empty(), needed) {
+        if !self.pass.is_over(page_was_empty, needed) {
             self.pass.number += 1;
             return self.next_page();
         }
@@ -152,17 +152,14 @@ impl Walk {
     /// counts as gone only if two passes stood still with the very same tasks: each of them existed
     /// when the second pass began, and the total of that moment leaves no room for another.
     fn settle(&mut self, needed: u64) -> Result<Step, Error> {
-        let ids: BTreeSet<ImportId> = self.pass.tasks.keys().copied().collect();
         let stood_still = !self.pass.moved;
-        let proved = needed <= 1
-            || self.expected.is_subset(&ids)
-            || matches!(&self.proof, Proof::Pass(earlier) if *earlier == ids);
+        let proved = needed <= 1 || self.pass.holds(&self.expected) || self.proof.is(&self.pass);
         if stood_still && proved {
             return Ok(Step::End(self.end(true)));
         }
         if stood_still {
             let first = matches!(self.proof, Proof::None);
-            self.proof = Proof::Pass(ids);
+            self.proof = Proof::Pass(self.pass.ids().collect());
             if first || self.may_restart(Moved::Count) {
                 return self.begin_again();
             }
@@ -181,7 +178,7 @@ impl Walk {
 
     fn begin_again(&mut self) -> Result<Step, Error> {
         let left_behind = std::mem::replace(&mut self.pass, Pass::new());
-        self.seen.extend(left_behind.tasks);
+        put_in(&mut self.seen, left_behind.tasks, id);
         self.next_page()
     }
 
@@ -197,10 +194,10 @@ impl Walk {
         if !clean {
             let newer = tasks;
             tasks = std::mem::take(&mut self.seen);
-            tasks.extend(newer);
+            put_in(&mut tasks, newer, id);
         }
         Walked {
-            tasks: tasks.into_values().collect(),
+            tasks,
             descriptions: std::mem::take(&mut self.descriptions),
             clean,
             pages: self.pages,
@@ -211,7 +208,7 @@ impl Walk {
 
 impl Pass {
     fn new() -> Self {
-        Self { number: 1, total: 0, tasks: BTreeMap::new(), moved: false }
+        Self { number: 1, total: 0, tasks: Vec::new(), moved: false }
     }
 
     /// Adds a page. Says so if the page does not go together with the ones before.
@@ -219,7 +216,7 @@ impl Pass {
         &mut self,
         number: Option<u32>,
         total: u64,
-        tasks: &[Task],
+        tasks: Vec<Task>,
         page_size: u32,
     ) -> Option<Moved> {
         let before = u64::from(self.number - 1) * u64::from(page_size);
@@ -227,9 +224,9 @@ impl Pass {
         let wrong_number = number.is_some_and(|number| number != self.number);
         let total_changed = self.number > 1 && total != self.total;
         self.total = total;
-        let known = self.tasks.len();
-        self.tasks.extend(tasks.iter().map(|task| (task.import_id, *task)));
-        let duplicate = self.tasks.len() != known + tasks.len();
+        let (known, count) = (self.tasks.len(), tasks.len());
+        put_in(&mut self.tasks, tasks, id);
+        let duplicate = self.tasks.len() != known + count;
 
         if wrong_number {
             Some(Moved::PageNumber)
@@ -237,11 +234,21 @@ impl Pass {
             Some(Moved::TotalChanged)
         } else if duplicate {
             Some(Moved::Duplicate)
-        } else if tasks.len() as u64 != expected {
+        } else if count as u64 != expected {
             Some(Moved::Count)
         } else {
             None
         }
+    }
+
+    fn ids(&self) -> impl Iterator<Item = ImportId> {
+        self.tasks.iter().map(id)
+    }
+
+    /// Whether all of `expected` are in it; both are in the order of their numbers.
+    fn holds(&self, expected: &[ImportId]) -> bool {
+        let mut ids = self.ids();
+        expected.iter().all(|expected| ids.any(|id| id == *expected))
     }
 
     /// Whether there is no further page to read. A list that moved may hold tasks behind the page
@@ -251,6 +258,36 @@ impl Pass {
         let all_there = !self.moved || self.tasks.len() as u64 >= self.total || page_was_empty;
         all_read && all_there
     }
+}
+
+impl Proof {
+    /// Whether `pass` has the very tasks of the earlier one.
+    fn is(&self, pass: &Pass) -> bool {
+        matches!(self, Self::Pass(earlier) if earlier.iter().copied().eq(pass.ids()))
+    }
+}
+
+/// Adds `more` to `list`, which is in the order of the tasks' numbers; of two of a task the later
+/// one stays. That is cheap where the API's order is the same, as it mostly is.
+pub(crate) fn put_in<T>(list: &mut Vec<T>, mut more: Vec<T>, id: impl Fn(&T) -> ImportId) {
+    if list.is_empty() {
+        *list = more;
+    } else {
+        list.append(&mut more);
+    }
+    // A stable sort: the later one stays behind.
+    list.sort_by_key(&id);
+    list.dedup_by(|later, earlier| {
+        let same = id(later) == id(earlier);
+        if same {
+            std::mem::swap(later, earlier);
+        }
+        same
+    });
+}
+
+fn id(task: &Task) -> ImportId {
+    task.import_id
 }
 
 fn endless(what: &str) -> Error {
@@ -299,7 +336,7 @@ mod tests {
     fn reads_each_task_once_with_the_fewest_calls() {
         for total in [0, 1, 29, 30, 31, 100, 101, 250, 3_000] {
             for size in [30, 50, 100] {
-                let mut walk = Walk::new(size, 2, BTreeSet::new());
+                let mut walk = Walk::new(size, 2, Vec::new());
                 let walked = loop {
                     let step = walk.take(still(walk.wanted(), total, size)).unwrap();
                     if let Step::End(walked) = step {
@@ -322,7 +359,7 @@ mod tests {
             (page(2, 60, 30..59), Moved::Count),
             (page(2, 60, 30..61), Moved::Count),
         ] {
-            let mut walk = Walk::new(SIZE, 2, BTreeSet::new());
+            let mut walk = Walk::new(SIZE, 2, Vec::new());
             assert_eq!(walk.take(still(1, 60, SIZE)), Ok(Step::Page(2)));
             assert_eq!(walk.take(second_page), Ok(Step::Page(1)));
             assert_eq!(walk.take(still(1, 60, SIZE)), Ok(Step::Page(2)));
@@ -336,14 +373,14 @@ mod tests {
 
     #[test]
     fn a_page_without_a_number_is_the_one_asked_for() {
-        let mut walk = Walk::new(SIZE, 2, BTreeSet::new());
+        let mut walk = Walk::new(SIZE, 2, Vec::new());
         let unnumbered = Page { number: None, ..still(1, 5, SIZE) };
         assert!(end(walk.take(unnumbered)).clean);
     }
 
     #[test]
     fn publishes_the_union_of_all_that_was_seen_when_restarts_are_used_up() {
-        let mut walk = Walk::new(SIZE, 1, BTreeSet::new());
+        let mut walk = Walk::new(SIZE, 1, Vec::new());
         walk.take(page(1, 60, 0..30)).unwrap();
         assert_eq!(walk.take(page(2, 61, 30..60)), Ok(Step::Page(1)));
         walk.take(page(1, 60, 100..130)).unwrap();
@@ -357,7 +394,7 @@ mod tests {
 
     #[test]
     fn a_union_reads_on_until_the_count_is_reached_or_a_page_is_empty() {
-        let mut walk = Walk::new(100, 0, BTreeSet::new());
+        let mut walk = Walk::new(100, 0, Vec::new());
         for number in 1..=4 {
             let ids = u64::from(number - 1) * 50..u64::from(number) * 50;
             assert_eq!(walk.take(page(number, 250, ids)), Ok(Step::Page(number + 1)));
@@ -365,14 +402,14 @@ mod tests {
         let walked = end(walk.take(page(5, 250, 200..250)));
         assert_eq!(walked.tasks.len(), 250);
 
-        let mut walk = Walk::new(100, 0, BTreeSet::new());
+        let mut walk = Walk::new(100, 0, Vec::new());
         assert_eq!(walk.take(page(1, 80, 0..50)), Ok(Step::Page(2)));
         assert_eq!(end(walk.take(page(2, 80, []))).tasks.len(), 50);
     }
 
     #[test]
     fn an_expected_task_is_gone_from_a_single_page_at_once() {
-        let mut walk = Walk::new(SIZE, 2, BTreeSet::from([ImportId(99)]));
+        let mut walk = Walk::new(SIZE, 2, vec![ImportId(99)]);
         let walked = end(walk.take(still(1, 30, SIZE)));
         assert!(walked.clean);
         assert_eq!(walked.pages, 1);
@@ -380,7 +417,7 @@ mod tests {
 
     #[test]
     fn an_expected_task_is_gone_from_several_pages_only_if_two_passes_agree() {
-        let mut walk = Walk::new(SIZE, 2, BTreeSet::from([ImportId(99)]));
+        let mut walk = Walk::new(SIZE, 2, vec![ImportId(99)]);
         walk.take(still(1, 60, SIZE)).unwrap();
         assert_eq!(walk.take(still(2, 60, SIZE)), Ok(Step::Page(1)));
         walk.take(still(1, 60, SIZE)).unwrap();
@@ -392,7 +429,7 @@ mod tests {
     #[test]
     fn a_task_skipped_between_pages_is_found_by_the_second_pass() {
         // 29 was on page 2 until a task of page 1 went, and another came at the end.
-        let mut walk = Walk::new(SIZE, 2, BTreeSet::from([ImportId(30)]));
+        let mut walk = Walk::new(SIZE, 2, vec![ImportId(30)]);
         walk.take(page(1, 60, 0..30)).unwrap();
         assert_eq!(walk.take(page(2, 60, 31..61)), Ok(Step::Page(1)));
         walk.take(page(1, 60, 1..31)).unwrap();
@@ -402,11 +439,11 @@ mod tests {
 
     #[test]
     fn a_list_without_end_is_refused() {
-        let mut walk = Walk::new(SIZE, 2, BTreeSet::new());
+        let mut walk = Walk::new(SIZE, 2, Vec::new());
         let error = walk.take(page(1, 30_001, 0..30)).unwrap_err();
         assert!(error.message().contains("needs 1001 pages"), "{error}");
 
-        let mut walk = Walk::new(SIZE, 2, BTreeSet::new());
+        let mut walk = Walk::new(SIZE, 2, Vec::new());
         let mut asked = 0;
         let error = loop {
             asked += 1;

@@ -137,7 +137,7 @@ fn descriptions_are_kept_of_tasks_that_did_not_succeed_up_to_a_length() {
         described("FullImporting", &long),
     ];
     let parsed = page(&json!(items)).unwrap();
-    let texts: Vec<_> = parsed.page.descriptions.iter().map(|(_, text)| text.as_str()).collect();
+    let texts: Vec<_> = parsed.page.descriptions.iter().map(|(_, text)| &**text).collect();
     assert_eq!(texts, ["disk", format!("{}…", "ü".repeat(MAX_DESCRIPTION)).as_str()]);
 }
 
@@ -187,7 +187,82 @@ fn what_is_no_json_is_shown_by_its_beginning() {
     }
 }
 
+/// What the API writes, as it writes it.
+const PLAIN: &str = r#"{"PageNumber":1,"PageRecordCount":2,"TotalRecordCount":2,"RequestId":"R","Items":{"ImportResultFromDB":[{"ImportId":1,"ImportDataType":"Full","ImportDataStatus":"Success","ImportDataStatusDescription":"größer","IncrementalImportingTime":""},{"ImportId":2}]}}"#;
+
+#[test]
+fn a_plain_answer_is_read_without_serde_and_an_odd_one_is_left_to_it() {
+    assert!(plain::read(PLAIN).is_some());
+    let spaced = PLAIN.replace(',', " ,").replace(':', " : ").replace("[{", "[ {");
+    assert!(plain::read(&spaced).is_some());
+    for (part, odd) in [
+        ("\"R\"", "\"\\u0052\""),
+        ("\"R\"", "\"\n\""),
+        ("\"R\"", "\n\"R\""),
+        ("\"R\"", "null"),
+        ("\"R\"", "\"R\", \"RequestId\": \"R\""),
+        ("\"R\"", "\"R\", \"Code\": \"Throttling\""),
+        ("\"PageRecordCount\":2", "\"PageRecordCount\":[2]"),
+        ("\"PageNumber\":1", "\"PageNumber\":01"),
+        ("\"PageNumber\":1", "\"PageNumber\":1.0"),
+        ("\"PageNumber\":1", "\"PageNumber\":4294967296"),
+        ("\"ImportId\":2", "\"ImportId\":-2"),
+        ("\"ImportId\":2", "\"ImportId\":18446744073709551616"),
+        ("\"ImportId\":2", "\"ImportId\":2,"),
+        ("}]}}", "}]}}}"),
+        ("}]}}", "}]}"),
+    ] {
+        let text = PLAIN.replacen(part, odd, 1);
+        assert_ne!(text, PLAIN);
+        assert_eq!(plain::read(&text), None, "{text}");
+    }
+}
+
+/// Pieces that make JSON another one, or none.
+const PIECES: [&str; 24] = [
+    "\"",
+    "\\",
+    "\\u0041",
+    "\\\"",
+    ",",
+    ":",
+    "{",
+    "}",
+    "[",
+    "]",
+    " ",
+    "\n",
+    "\0",
+    "null",
+    "true",
+    "-0",
+    "01",
+    "1.5",
+    "1e3",
+    "18446744073709551616",
+    "\"Code\":\"x\",",
+    "\"ImportId\":5,",
+    "ß",
+    "",
+];
+
 proptest! {
+    #[test]
+    fn readers_agree_on_whatever_both_read(
+        edits in prop::collection::vec(
+            (any::<prop::sample::Index>(), 0_usize..4, prop::sample::select(PIECES.to_vec())),
+            1..4,
+        ),
+    ) {
+        let mut text: Vec<char> = PLAIN.chars().collect();
+        for (place, removed, piece) in edits {
+            let start = place.index(text.len());
+            let end = text.len().min(start + removed);
+            text.splice(start..end, piece.chars());
+        }
+        assert_readers_agree(String::from_iter(text).as_bytes());
+    }
+
     #[test]
     fn any_bytes_are_read_or_refused(bytes in prop::collection::vec(any::<u8>(), 0..200)) {
         let _ = super::parse(&bytes, NOW.parse().unwrap());

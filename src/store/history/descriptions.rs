@@ -6,7 +6,7 @@
 use std::collections::{BTreeMap, HashSet};
 use std::sync::Arc;
 
-use crate::domain::{ImportId, Task, TaskStatus};
+use crate::domain::{Description, ImportId, Task, TaskStatus};
 
 /// Tasks of an instance whose own words are kept: those with the highest numbers.
 const MAX_OTHERS: usize = 1_000;
@@ -40,27 +40,24 @@ impl Descriptions {
     }
 
     /// Takes over `fresh` texts. The others stay with the tasks that are in the status they were in.
-    /// `tasks` and `entered` are in the order of their numbers.
+    /// All are in the order of the tasks' numbers.
     pub(super) fn update(
         &mut self,
         tasks: &[Task],
         entered: &[ImportId],
-        mut fresh: BTreeMap<ImportId, String>,
+        fresh: &[Description],
         words: &mut Words,
     ) {
         if fresh.is_empty() && self.usual.is_empty() && self.others.is_empty() {
             return;
         }
-        let mut said = Vec::new();
-        for task in tasks.iter().filter(|task| task.status != TaskStatus::SUCCESS) {
-            let text = fresh.remove(&task.import_id).filter(|text| !text.trim().is_empty());
-            let text = match text {
-                Some(text) => Some(words.shared(text)),
-                None if entered.binary_search(&task.import_id).is_ok() => None,
-                None => self.of(task).map(Arc::clone),
-            };
-            said.push((task, text));
+        let holds = self.said(tasks, entered, fresh).all(|(task, text)| self.of(task) == text);
+        if holds && self.others.keys().all(|id| is_in(tasks, *id)) {
+            return;
         }
+        let said = self.said(tasks, entered, fresh);
+        let said: Vec<_> =
+            said.map(|(task, text)| (task, text.map(|text| words.shared(text)))).collect();
         self.usual = usual(&said);
         let others =
             said.into_iter().filter(|(task, text)| self.usual_of(task.status) != text.as_ref());
@@ -75,9 +72,33 @@ impl Descriptions {
         }
     }
 
+    /// What is said now of each task that did not succeed.
+    fn said<'a, 't>(
+        &'a self,
+        tasks: &'t [Task],
+        entered: &'a [ImportId],
+        fresh: &'a [Description],
+    ) -> impl Iterator<Item = (&'t Task, Option<&'a Arc<str>>)> {
+        let mut fresh = fresh.iter().peekable();
+        let open = tasks.iter().filter(|task| task.status != TaskStatus::SUCCESS);
+        open.map(move |task| {
+            while fresh.next_if(|(id, _)| *id < task.import_id).is_some() {}
+            let text = fresh.next_if(|(id, _)| *id == task.import_id).map(|(_, text)| text);
+            let text = match text.filter(|text| !text.trim().is_empty()) {
+                None if entered.binary_search(&task.import_id).is_err() => self.of(task),
+                text => text,
+            };
+            (task, text)
+        })
+    }
+
     fn usual_of(&self, status: TaskStatus) -> Option<&Arc<str>> {
         self.usual.iter().find(|(of, _)| *of == status).map(|(_, text)| text)
     }
+}
+
+fn is_in(tasks: &[Task], id: ImportId) -> bool {
+    tasks.binary_search_by_key(&id, |task| task.import_id).is_ok()
 }
 
 /// What is said most often of tasks in each status, unless that is nothing.
@@ -98,8 +119,8 @@ fn usual(said: &[(&Task, Option<Arc<str>>)]) -> Box<[(TaskStatus, Arc<str>)]> {
 }
 
 impl Words {
-    fn shared(&mut self, text: String) -> Arc<str> {
-        if let Some(known) = self.texts.get(text.as_str()) {
+    fn shared(&mut self, text: &Arc<str>) -> Arc<str> {
+        if let Some(known) = self.texts.get(text) {
             return Arc::clone(known);
         }
         if self.texts.len() >= FEW_WORDS.max(2 * self.in_use) {
@@ -107,9 +128,8 @@ impl Words {
             self.texts.shrink_to(2 * self.texts.len());
             self.in_use = self.texts.len();
         }
-        let shared: Arc<str> = text.into();
-        self.texts.insert(Arc::clone(&shared));
-        shared
+        self.texts.insert(Arc::clone(text));
+        Arc::clone(text)
     }
 }
 
@@ -123,8 +143,8 @@ mod tests {
         Task { import_id: ImportId(import_id), kind: TaskType::FULL, status, position: None }
     }
 
-    fn texts<'a>(pairs: impl IntoIterator<Item = (u64, &'a str)>) -> BTreeMap<ImportId, String> {
-        pairs.into_iter().map(|(id, text)| (ImportId(id), text.to_owned())).collect()
+    fn texts<'a>(pairs: impl IntoIterator<Item = (u64, &'a str)>) -> Vec<Description> {
+        pairs.into_iter().map(|(id, text)| (ImportId(id), text.into())).collect()
     }
 
     fn of(descriptions: &Descriptions, task: &Task) -> Option<String> {
@@ -140,7 +160,7 @@ mod tests {
             _ => (id, "refused"),
         });
         let (mut descriptions, mut words) = (Descriptions::default(), Words::default());
-        descriptions.update(&tasks, &[], texts(said), &mut words);
+        descriptions.update(&tasks, &[], &texts(said), &mut words);
         for task in &tasks {
             let expected = match task.import_id.0 {
                 7 => Some("disk full"),
@@ -157,18 +177,18 @@ mod tests {
         let (mut descriptions, mut words) = (Descriptions::default(), Words::default());
         let running = [task(1, TaskStatus::FULL_IMPORTING), task(2, TaskStatus::FULL_IMPORTING)];
         let said = texts([(1, "table 3 of 7"), (2, "table 3 of 7")]);
-        descriptions.update(&running, &[], said, &mut words);
-        descriptions.update(&running, &[], BTreeMap::new(), &mut words);
+        descriptions.update(&running, &[], &said, &mut words);
+        descriptions.update(&running, &[], &[], &mut words);
         assert_eq!(of(&descriptions, &running[0]).as_deref(), Some("table 3 of 7"));
 
         let canceled = [task(1, TaskStatus::CANCELED), running[1]];
-        descriptions.update(&canceled, &[ImportId(1)], BTreeMap::new(), &mut words);
+        descriptions.update(&canceled, &[ImportId(1)], &[], &mut words);
         assert_eq!(of(&descriptions, &canceled[0]), None);
         assert_eq!(of(&descriptions, &canceled[1]).as_deref(), Some("table 3 of 7"));
 
         // A new task is not given what was said of others.
         let more = [canceled[0], canceled[1], task(3, TaskStatus::FULL_IMPORTING)];
-        descriptions.update(&more, &[ImportId(3)], BTreeMap::new(), &mut words);
+        descriptions.update(&more, &[ImportId(3)], &[], &mut words);
         assert_eq!(of(&descriptions, &more[2]), None);
         assert_eq!(of(&descriptions, &more[1]).as_deref(), Some("table 3 of 7"));
     }
@@ -181,7 +201,7 @@ mod tests {
             .collect();
         let said = texts((0..).zip(own.iter().map(String::as_str)));
         let (mut descriptions, mut words) = (Descriptions::default(), Words::default());
-        descriptions.update(&tasks, &[], said, &mut words);
+        descriptions.update(&tasks, &[], &said, &mut words);
         assert_eq!(descriptions.others.len(), MAX_OTHERS);
         for task in &tasks {
             let text = of(&descriptions, task);
@@ -194,11 +214,11 @@ mod tests {
     #[test]
     fn texts_that_nobody_uses_are_thrown_away() {
         let mut words = Words::default();
-        let kept = words.shared("kept".to_owned());
+        let kept = words.shared(&"kept".into());
         for n in 0..10_000 {
-            drop(words.shared(format!("text {n}")));
+            drop(words.shared(&format!("text {n}").into()));
         }
         assert!(words.texts.len() <= FEW_WORDS + 1, "{}", words.texts.len());
-        assert!(Arc::ptr_eq(&kept, &words.shared("kept".to_owned())));
+        assert!(Arc::ptr_eq(&kept, &words.shared(&"kept".into())));
     }
 }

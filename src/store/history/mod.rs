@@ -17,7 +17,7 @@ use chrono::{DateTime, Utc};
 
 use crate::api::Error;
 use crate::domain::text::shortened;
-use crate::domain::{ImportId, InstanceKey};
+use crate::domain::{Description, ImportId, InstanceKey};
 
 use super::TaskList;
 
@@ -73,8 +73,8 @@ pub struct Observed<'a> {
     pub tasks: TaskList,
     /// Those that were seen to enter a status, in the order of their numbers.
     pub entered: &'a [ImportId],
-    /// `ImportDataStatusDescription` where the API gave one.
-    pub descriptions: BTreeMap<ImportId, String>,
+    /// `ImportDataStatusDescription` where the API gave one, in the order of the tasks' numbers.
+    pub descriptions: &'a [Description],
     /// Whether the positions of the tasks are new.
     pub has_new_positions: bool,
 }
@@ -143,8 +143,8 @@ impl From<&Error> for Failure {
     fn from(error: &Error) -> Self {
         Self {
             code: error.code().to_string(),
-            message: shortened(error.message(), MAX_MESSAGE),
-            request_id: error.request_id().map(|id| shortened(id, MAX_MESSAGE)),
+            message: shortened(error.message(), MAX_MESSAGE).into_owned(),
+            request_id: error.request_id().map(|id| shortened(id, MAX_MESSAGE).into_owned()),
             hint: error.kind().hint(),
         }
     }

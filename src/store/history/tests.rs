@@ -58,8 +58,9 @@ fn a_task_is_in_its_status_since_it_was_seen_to_enter_it() {
 fn a_task_that_succeeded_is_not_described() {
     let mut history = History::default();
     let tasks = [task(1, TaskStatus::FAILED, None), task(2, TaskStatus::SUCCESS, None)];
-    let descriptions = tasks.iter().map(|task| (task.import_id, "words".to_owned())).collect();
-    history.observe(&key("rm-1"), at(100), Observed { descriptions, ..observed(tasks) });
+    let descriptions: Vec<_> = tasks.iter().map(|task| (task.import_id, "words".into())).collect();
+    let observed = Observed { descriptions: &descriptions, ..observed(tasks) };
+    history.observe(&key("rm-1"), at(100), observed);
 
     let instance = history.instance(&key("rm-1")).unwrap();
     assert_eq!(tasks.each_ref().map(|task| instance.description(task)), [Some("words"), None]);

@@ -73,12 +73,17 @@ pub(super) fn polled_at(
         pages: count.div_ceil(100).max(1) as u32,
         tasks: tasks.into_iter().collect(),
     };
-    let descriptions =
-        descriptions.iter().map(|(id, text)| (ImportId(*id), (*text).to_owned())).collect();
+    let descriptions: Vec<_> =
+        descriptions.iter().map(|(id, text)| (ImportId(*id), (*text).into())).collect();
     let walked = Walked { pages: walk.pages, tasks: count };
     store.record(|history| {
         let tasks = walk.tasks.clone();
-        let observed = Observed { tasks, entered: &entered, descriptions, has_new_positions: true };
+        let observed = Observed {
+            tasks,
+            entered: &entered,
+            descriptions: &descriptions,
+            has_new_positions: true,
+        };
         history.observe(key, at(unix_seconds), observed);
         history.poll_ended(Poll {
             key: key.clone(),

@@ -1,0 +1,164 @@
+//! Reads an answer that is written as the API writes them, in less than half the time that serde
+//! takes: half of a poll of 100 tasks would be reading otherwise.
+//!
+//! It knows no errors and no odd cases. Whatever is not plain, such as an escape, a line break, a
+//! `null`, a field that comes twice or broken JSON, it gives up on: then serde reads the answer and
+//! has the word.
+
+use std::borrow::Cow;
+
+use memchr::memchr;
+
+use super::{Body, Item, Items, RawId, RawTime, Text};
+use crate::domain::ImportId;
+
+/// Tasks that room is made for: a full page.
+const PAGE: usize = 100;
+
+/// The part of a text that is still to be read. Nothing in the text is escaped, and no character is
+/// a control character.
+struct Reader<'a> {
+    text: &'a str,
+    at: usize,
+}
+
+/// What serde would read; `None` if the answer is not plain.
+pub(super) fn read(text: &str) -> Option<Body<'_>> {
+    // Once for all strings, and without a branch: that takes a hundredth of the reading.
+    let is_plain = text.bytes().fold(true, |plain, byte| plain & (byte >= b' ') & (byte != b'\\'));
+    if !is_plain {
+        return None;
+    }
+    let mut reader = Reader { text, at: 0 };
+    let (mut request_id, mut page_number, mut total, mut items) = (None, None, None, None);
+    reader.object(|reader, name| match name {
+        "RequestId" => set(&mut request_id, reader.text()?),
+        "PageNumber" => set(&mut page_number, reader.number()?.try_into().ok()?),
+        "TotalRecordCount" => set(&mut total, reader.number()?),
+        "Items" => set(&mut items, self::items(reader)?),
+        "Code" => None,
+        _ => reader.skip(),
+    })?;
+    let body = Body {
+        request_id,
+        page_number,
+        total_record_count: total,
+        items: items.unwrap_or_default(),
+        code: None,
+    };
+    reader.peek().is_none().then_some(body)
+}
+
+fn items<'a>(reader: &mut Reader<'a>) -> Option<Items<'a>> {
+    let mut items = None;
+    reader.object(|reader, name| match name {
+        "ImportResultFromDB" => set(&mut items, list(reader)?),
+        _ => None,
+    })?;
+    items.map(Items)
+}
+
+fn list<'a>(reader: &mut Reader<'a>) -> Option<Vec<Item<'a>>> {
+    let mut items = Vec::with_capacity(PAGE);
+    reader.eat(b'[')?;
+    if reader.eat(b']').is_some() {
+        return Some(items);
+    }
+    loop {
+        items.push(item(reader)?);
+        if reader.eat(b',').is_none() {
+            return reader.eat(b']').map(|()| items);
+        }
+    }
+}
+
+fn item<'a>(reader: &mut Reader<'a>) -> Option<Item<'a>> {
+    let (mut import_id, mut kind, mut status) = (None, None, None);
+    let (mut description, mut time) = (None, None);
+    reader.object(|reader, name| match name {
+        "ImportId" => set(&mut import_id, RawId(ImportId(reader.number()?))),
+        "ImportDataType" => set(&mut kind, reader.text()?),
+        "ImportDataStatus" => set(&mut status, reader.text()?),
+        "ImportDataStatusDescription" => set(&mut description, reader.text()?),
+        "IncrementalImportingTime" => set(&mut time, RawTime::Text(reader.text()?.0)),
+        _ => reader.skip(),
+    })?;
+    Some(Item {
+        import_id,
+        import_data_type: kind,
+        import_data_status: status,
+        import_data_status_description: description,
+        incremental_importing_time: time.unwrap_or_default(),
+    })
+}
+
+/// Sets what was not set before.
+fn set<T>(field: &mut Option<T>, value: T) -> Option<()> {
+    field.replace(value).is_none().then_some(())
+}
+
+impl<'a> Reader<'a> {
+    /// The next byte that is no space.
+    fn peek(&mut self) -> Option<u8> {
+        loop {
+            let byte = *self.text.as_bytes().get(self.at)?;
+            if byte != b' ' {
+                return Some(byte);
+            }
+            self.at += 1;
+        }
+    }
+
+    fn eat(&mut self, byte: u8) -> Option<()> {
+        let found = self.peek()? == byte;
+        self.at += usize::from(found);
+        found.then_some(())
+    }
+
+    /// Reads an object with one field at least, and hands over each name with the reader at its
+    /// value.
+    fn object(&mut self, mut field: impl FnMut(&mut Self, &'a str) -> Option<()>) -> Option<()> {
+        self.eat(b'{')?;
+        loop {
+            let name = self.string()?;
+            self.eat(b':')?;
+            field(self, name)?;
+            if self.eat(b',').is_none() {
+                return self.eat(b'}');
+            }
+        }
+    }
+
+    fn text(&mut self) -> Option<Text<'a>> {
+        self.string().map(|text| Text(Cow::Borrowed(text)))
+    }
+
+    fn string(&mut self) -> Option<&'a str> {
+        self.eat(b'"')?;
+        let length = memchr(b'"', self.text.as_bytes().get(self.at..)?)?;
+        let text = self.text.get(self.at..self.at + length)?;
+        self.at += length + 1;
+        Some(text)
+    }
+
+    /// A whole number.
+    fn number(&mut self) -> Option<u64> {
+        self.peek()?;
+        let rest = self.text.get(self.at..)?;
+        let length = rest.bytes().take_while(u8::is_ascii_digit).count();
+        let digits = rest.get(..length)?;
+        if length > 1 && digits.starts_with('0') {
+            return None;
+        }
+        self.at += length;
+        digits.parse().ok()
+    }
+
+    /// Passes over the value of an unknown field.
+    fn skip(&mut self) -> Option<()> {
+        match self.peek()? {
+            b'"' => self.string().map(drop),
+            _ => self.number().map(drop),
+        }
+    }
+}
