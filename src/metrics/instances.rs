@@ -14,7 +14,7 @@ use crate::instruments::catalog::{
 };
 use crate::store::{GoodWalk, InstanceSnapshot, Revision, TaskList};
 
-use super::text::{Samples, Text, Value, further_labels, labels};
+use super::text::{Samples, Text, Value, end_of_line, further_labels, labels};
 
 /// A family and what each instance contributes to it.
 pub(super) struct Contribution {
@@ -163,8 +163,10 @@ fn write_status(row: &Row<'_>, samples: Samples<'_, '_>) {
     let mut samples = samples.numbered("import_id");
     for task in tasks(row) {
         match documented(task.kind, task.status) {
-            Some((kind, status)) => samples.write_after(task.import_id.0, &PAIRS[kind][status], 1),
-            None => samples.write_after(task.import_id.0, &pair(task.kind, task.status), 1),
+            Some((kind, status)) => {
+                samples.write_before(task.import_id.0, &PAIRS[kind][status].one)
+            }
+            None => samples.write_before(task.import_id.0, &Pair::new(task.kind, task.status).one),
         }
     }
 }
@@ -174,15 +176,26 @@ fn documented(kind: TaskType, status: TaskStatus) -> Option<(usize, usize)> {
     kind.documented_place().zip(status.documented_place())
 }
 
-/// The labels of documented types and statuses, by their places.
-static PAIRS: LazyLock<[[Box<[u8]>; TaskStatus::DOCUMENTED.len()]; TaskType::DOCUMENTED.len()]> =
-    LazyLock::new(|| {
-        TaskType::DOCUMENTED.map(|kind| TaskStatus::DOCUMENTED.map(|status| pair(kind, status)))
-    });
-
-fn pair(kind: TaskType, status: TaskStatus) -> Box<[u8]> {
-    further_labels(&["type", "status"], &[kind.as_str(), status.as_str()])
+/// A type and a status as text.
+struct Pair {
+    labels: Box<[u8]>,
+    /// What follows the ID of a task that has them.
+    one: Box<[u8]>,
 }
+
+impl Pair {
+    fn new(kind: TaskType, status: TaskStatus) -> Self {
+        let labels = further_labels(&["type", "status"], &[kind.as_str(), status.as_str()]);
+        Self { one: end_of_line(&labels, 1), labels }
+    }
+}
+
+/// Documented types and statuses, by their places.
+static PAIRS: LazyLock<[[Pair; TaskStatus::DOCUMENTED.len()]; TaskType::DOCUMENTED.len()]> =
+    LazyLock::new(|| {
+        let of = |kind| TaskStatus::DOCUMENTED.map(|status| Pair::new(kind, status));
+        TaskType::DOCUMENTED.map(of)
+    });
 
 /// The labels of documented statuses, by their places.
 static STATUSES: LazyLock<[Box<[u8]>; TaskStatus::DOCUMENTED.len()]> =
@@ -224,7 +237,7 @@ fn write_counts(row: &Row<'_>, mut samples: Samples<'_, '_>) {
     if others.is_empty() {
         for (pairs, counts) in PAIRS.iter().zip(counts) {
             for (pair, count) in pairs.iter().zip(counts) {
-                samples.write_rest(pair, count);
+                samples.write_rest(&pair.labels, count);
             }
         }
         return;
@@ -234,7 +247,7 @@ fn write_counts(row: &Row<'_>, mut samples: Samples<'_, '_>) {
         others.extend(counts.map(|(status, count)| ((kind, status), count)));
     }
     for ((kind, status), count) in others {
-        samples.write_rest(&pair(kind, status), count);
+        samples.write_rest(&Pair::new(kind, status).labels, count);
     }
 }
 

@@ -130,6 +130,10 @@ impl<'a> Text<'a> {
 
     fn end_line(&mut self) {
         self.open.push(b'\n');
+        self.line_ended();
+    }
+
+    fn line_ended(&mut self) {
         if self.open.len() >= self.piece {
             self.hand_on();
         }
@@ -189,27 +193,29 @@ impl Samples<'_, '_> {
         self.text.end_line();
     }
 
-    /// Writes a sample whose number is followed by `rest`, which [`further_labels`] made.
-    pub(super) fn write_after(&mut self, number: u64, rest: &[u8], value: u64) {
+    /// Writes a sample whose number is followed by `rest`, which [`end_of_line`] made.
+    pub(super) fn write_before(&mut self, number: u64, rest: &[u8]) {
         let open = &mut self.text.open;
         open.extend_from_slice(&self.text.start);
         open.extend_from_slice(itoa::Buffer::new().format(number).as_bytes());
-        open.push(b'"');
-        self.end_sample(rest, value);
+        open.extend_from_slice(rest);
+        self.text.line_ended();
     }
 
     /// Writes a sample whose last labels are `rest`, which [`further_labels`] made.
     pub(super) fn write_rest(&mut self, rest: &[u8], value: u64) {
-        self.text.open.extend_from_slice(&self.text.start);
-        self.end_sample(rest, value);
-    }
-
-    fn end_sample(&mut self, rest: &[u8], value: u64) {
         let open = &mut self.text.open;
+        open.extend_from_slice(&self.text.start);
         open.extend_from_slice(rest);
         open.extend_from_slice(itoa::Buffer::new().format(value).as_bytes());
         self.text.end_line();
     }
+}
+
+/// What follows the number of a sample with these further labels and this value.
+pub(super) fn end_of_line(further_labels: &[u8], value: u64) -> Box<[u8]> {
+    let value = value.to_string();
+    [b"\"", further_labels, value.as_bytes(), b"\n"].concat().into()
 }
 
 /// The text of a sample from its last labels on, up to its value.
