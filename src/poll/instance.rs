@@ -412,3 +412,13 @@ fn log_transitions(
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_instance_that_waits_for_its_poll_is_small() {
+        assert!(size_of::<InstancePoll>() <= 192, "{}", size_of::<InstancePoll>());
+    }
+}
