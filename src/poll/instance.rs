@@ -413,3 +413,13 @@ fn log_transitions(key: &InstanceKey, transitions: &[Transition], descriptions: 
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_instance_that_waits_for_its_poll_is_small() {
+        assert!(size_of::<InstancePoll>() <= 192, "{}", size_of::<InstancePoll>());
+    }
+}

@@ -15,6 +15,7 @@ mod exposition;
 mod faults;
 mod fuzz;
 mod golden;
+mod memory;
 mod online;
 mod panics;
 mod pipeline;
