@@ -51,7 +51,7 @@ impl Demand {
     /// The fleet, polled every second.
     fn fleet(self, scale: Scale) -> Fleet {
         let instances = match self {
-            Self::Full => scale.instances * 4,
+            Self::Full => scale.instances * 10,
             Self::Paced => scale.instances,
         };
         Fleet { instances, tasks: 100 }
