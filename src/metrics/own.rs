@@ -94,3 +94,42 @@ impl Made {
         kept.insert(made)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use crate::instruments::Scope;
+
+    use super::*;
+
+    const NOW: DateTime<Utc> = DateTime::UNIX_EPOCH;
+
+    #[test]
+    fn a_change_shows_at_once_and_leaves_the_other_groups_as_they_were() {
+        let instruments = Instruments::new().unwrap();
+        instruments.announce(Scope { account: "default", region_id: "cn-hangzhou" }, 5.0);
+        instruments.announce_handler("metrics");
+        let own = Own::new(instruments.clone());
+        for format in Format::ALL {
+            let before = own.texts(format, NOW);
+            let fragments = own.fragments(format, NOW).unwrap();
+            instruments.http_request("metrics", 200, std::time::Duration::from_millis(1));
+
+            let after = own.texts(format, NOW);
+            let fragments_after = own.fragments(format, NOW).unwrap();
+            for group in 0..GROUPS {
+                let is_http = group == 1;
+                assert_eq!(before[group] != after[group], is_http, "{group}");
+                // Not only the same, but kept.
+                let same = before[group].as_ptr() == after[group].as_ptr();
+                assert_eq!(same, !is_http, "{group}");
+                let (before, after) =
+                    (&fragments[group].deflated, &fragments_after[group].deflated);
+                assert_eq!(before.as_ptr() == after.as_ptr(), !is_http, "{group}");
+                assert_eq!(
+                    fragments_after[group].sum.size,
+                    own.texts(format, NOW)[group].len() as u64
+                );
+            }
+        }
+    }
+}

@@ -49,10 +49,12 @@ impl Fleet {
             };
             let tasks: TaskList = (0..10).map(|task| changed(number * 10 + task, turn)).collect();
             let entered: Vec<_> = tasks.iter().map(|task| task.import_id).collect();
+            let said: Arc<str> = "going well".into();
+            let descriptions: Vec<_> = entered.iter().map(|id| (*id, Arc::clone(&said))).collect();
             let observed = Observed {
                 tasks: tasks.clone(),
                 entered: &entered,
-                descriptions: entered.iter().map(|id| (*id, "going well".to_owned())).collect(),
+                descriptions: &descriptions,
                 has_new_positions: true,
             };
             self.store.record(|history| history.observe(&key, at(turn), observed));
