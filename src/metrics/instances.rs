@@ -212,8 +212,8 @@ fn transitions(row: &Row<'_>) -> Option<u64> {
 fn write_transitions(row: &Row<'_>, mut samples: Samples<'_, '_>) {
     for (status, count) in row.snapshot.transitions.iter() {
         match status.documented_place() {
-            Some(place) => samples.write_rest(&STATUSES[place], *count),
-            None => samples.write_rest(&further_status(*status), *count),
+            Some(place) => samples.write_rest(&STATUSES[place], count.into()),
+            None => samples.write_rest(&further_status(status), count.into()),
         }
     }
 }

@@ -186,7 +186,7 @@ impl Roster {
         if !transitions.is_empty() {
             let mut counts = (*self.transitions).clone();
             for transition in &transitions {
-                *counts.entry(transition.task.status).or_default() += 1;
+                counts.add(transition.task.status, 1);
             }
             self.transitions = Revised::new(counts);
         }

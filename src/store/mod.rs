@@ -6,6 +6,7 @@
 pub mod history;
 mod revision;
 mod tasks;
+mod transitions;
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, LazyLock, OnceLock, PoisonError, RwLock, RwLockReadGuard};
@@ -14,11 +15,12 @@ use std::time::Duration;
 use chrono::{DateTime, TimeDelta, Utc};
 use tokio::sync::watch;
 
-use crate::domain::{Engine, InstanceKey, TaskStatus};
+use crate::domain::{Engine, InstanceKey};
 
 pub use history::History;
 pub use revision::{Revised, Revision};
 pub use tasks::TaskList;
+pub use transitions::Transitions;
 
 /// What is known of one instance.
 #[derive(Clone, Debug)]
@@ -52,13 +54,9 @@ pub struct Identity {
     pub label_head: OnceLock<Box<[u8]>>,
 }
 
-/// How often tasks entered each status.
-pub type Transitions = BTreeMap<TaskStatus, u64>;
-
 /// No transition yet: what most instances share.
-static NO_TRANSITIONS: LazyLock<Revised<Transitions>> = LazyLock::new(|| {
-    Revised::new(TaskStatus::DOCUMENTED.into_iter().map(|status| (status, 0)).collect())
-});
+static NO_TRANSITIONS: LazyLock<Revised<Transitions>> =
+    LazyLock::new(|| Revised::new(Transitions::default()));
 
 /// Every documented status, entered 0 times.
 pub fn no_transitions() -> Revised<Transitions> {

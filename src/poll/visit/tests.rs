@@ -415,9 +415,10 @@ fn statuses_entered_after_the_first_walk_are_counted() {
         .map(|transition| (transition.task.import_id.0, transition.from))
         .collect();
     assert_eq!(froms, [(1, Some(OPEN)), (3, None)]);
-    assert_eq!(roster.transitions()[&TaskStatus::FAILED], 1);
-    assert_eq!(roster.transitions()[&OPEN], 1);
-    assert_eq!(roster.transitions()[&TaskStatus::CANCELED], 0);
+    let counts: Vec<_> = roster.transitions().iter().collect();
+    for count in [(TaskStatus::FAILED, 1), (OPEN, 1), (TaskStatus::CANCELED, 0)] {
+        assert!(counts.contains(&count), "{count:?}");
+    }
 }
 
 fn change() -> impl Strategy<Value = Change> {

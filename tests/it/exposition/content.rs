@@ -60,7 +60,7 @@ fn snapshot() -> impl Strategy<Value = InstanceSnapshot> {
     let key = (name(), name(), name());
     let state = (select(&PollState::ALL), option::of(any::<bool>()), any::<bool>());
     let next_poll = option::of(0..4_102_444_800_000i64);
-    let entered = btree_map(select(&STATUSES), 0..1_000u64, 0..4);
+    let entered = btree_map(select(&STATUSES), 0..1_000u32, 0..4);
     (key, name(), state, next_poll, option::of(good_walk()), entered).prop_map(
         |((account, region, id), name, (state, up, sql_server), next_poll, last_good, entered)| {
             let engine = if sql_server { Engine::SQLServer } else { Engine::MySQL };
@@ -71,8 +71,9 @@ fn snapshot() -> impl Strategy<Value = InstanceSnapshot> {
             snapshot.next_poll = next_poll.and_then(DateTime::from_timestamp_millis);
             snapshot.last_good = last_good;
             let mut transitions = Transitions::clone(&snapshot.transitions);
-            transitions
-                .extend(entered.into_iter().map(|(word, n)| (TaskStatus::parse(word).unwrap(), n)));
+            for (word, tasks) in entered {
+                transitions.add(TaskStatus::parse(word).unwrap(), tasks);
+            }
             snapshot.transitions = Revised::new(transitions);
             snapshot
         },
@@ -109,8 +110,8 @@ fn expected(store: &Store) -> BTreeMap<Series, f64> {
             add("instance_walk_duration_seconds", &[], good.duration.as_secs_f64(), false);
             add("instance_walk_pages", &[], f64::from(good.pages), false);
         }
-        for (status, count) in &*snapshot.transitions {
-            add("task_transitions_total", &[("status", status.as_str())], *count as f64, false);
+        for (status, count) in snapshot.transitions.iter() {
+            add("task_transitions_total", &[("status", status.as_str())], f64::from(count), false);
         }
         let Some(tasks) = snapshot.tasks_shown(fixtures::now()) else { continue };
         for kind in ["Full", "Incremental"] {

@@ -77,10 +77,11 @@ fn busy() -> InstanceSnapshot {
     snapshot.up = Some(true);
     snapshot.next_poll = Some(at(1_787_220_030.5));
     snapshot.last_good = walked(1_787_219_970.25, 3, tasks);
-    let entered = [(TaskStatus::FAILED, 2), (TaskStatus::SUCCESS, 7)];
     let mut transitions = Transitions::clone(&snapshot.transitions);
-    transitions.extend(entered);
-    transitions.insert(TaskStatus::parse("PausedByOperator").unwrap(), 1);
+    let paused = TaskStatus::parse("PausedByOperator").unwrap();
+    for (status, tasks) in [(TaskStatus::FAILED, 2), (TaskStatus::SUCCESS, 7), (paused, 1)] {
+        transitions.add(status, tasks);
+    }
     snapshot.transitions = Revised::new(transitions);
     snapshot
 }
