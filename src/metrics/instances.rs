@@ -164,7 +164,7 @@ fn write_status(row: &Row<'_>, samples: Samples<'_, '_>) {
     for task in tasks(row) {
         match documented(task.kind, task.status) {
             Some((kind, status)) => {
-                samples.write_before(task.import_id.0, &PAIRS[kind][status].one)
+                samples.write_before(task.import_id.0, &PAIRS[kind][status].one);
             }
             None => samples.write_before(task.import_id.0, &Pair::new(task.kind, task.status).one),
         }

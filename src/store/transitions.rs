@@ -12,7 +12,7 @@ pub struct Transitions {
     /// By their places.
     documented: [u32; TaskStatus::DOCUMENTED.len()],
     /// Hardly any instance has some.
-    others: Option<Box<BTreeMap<TaskStatus, u32>>>,
+    others: BTreeMap<TaskStatus, u32>,
 }
 
 impl Transitions {
@@ -20,7 +20,7 @@ impl Transitions {
     pub fn add(&mut self, status: TaskStatus, tasks: u32) {
         let count = match status.documented_place() {
             Some(place) => &mut self.documented[place],
-            None => self.others.get_or_insert_default().entry(status).or_default(),
+            None => self.others.entry(status).or_default(),
         };
         *count = count.saturating_add(tasks);
     }
@@ -28,7 +28,7 @@ impl Transitions {
     /// Statuses and their counts, in the order of their names.
     pub fn iter(&self) -> impl Iterator<Item = (TaskStatus, u32)> {
         let mut documented = TaskStatus::DOCUMENTED.into_iter().zip(self.documented).peekable();
-        let others = self.others.iter().flat_map(|others| others.iter());
+        let others = self.others.iter();
         let mut others = others.map(|(status, count)| (*status, *count)).peekable();
         from_fn(move || match (documented.peek(), others.peek()) {
             (Some((documented, _)), Some((other, _))) if other < documented => others.next(),
