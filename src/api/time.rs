@@ -12,7 +12,7 @@ pub fn to_minute(time: DateTime<Utc>) -> String {
     text
 }
 
-/// Formats a request's `Timestamp`: UTC, to the second.
+/// Formats a time as positions are written: UTC, to the second.
 pub fn to_second(time: DateTime<Utc>) -> String {
     time.to_rfc3339_opts(SecondsFormat::Secs, true)
 }

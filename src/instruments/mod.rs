@@ -1,4 +1,4 @@
-//! The exporter's metrics about itself: what the other rooms report to, on a registry of its own.
+//! The exporter's metrics about itself: what the other rooms report to, on registries of its own.
 
 pub mod catalog;
 mod group;
@@ -91,16 +91,12 @@ impl Instruments {
     ///
     /// When the catalog names a family twice or gives one an illegal name.
     pub fn new() -> Result<Self, prometheus::Error> {
-        let instruments = Self {
+        Ok(Self {
             accounts: Group::new(OfAccounts::register)?,
             http: Group::new(OfHttp::register)?,
             polls: Group::new(OfPolls::register)?,
             process: Group::new(OwnProcess::register)?,
-        };
-        // A family without labels has one series, there from the first scrape on.
-        let polls = |polls: &OfPolls| drop(polls.schedule_delay.with_label_values::<&str>(&[]));
-        instruments.polls.change(polls);
-        Ok(instruments)
+        })
     }
 
     /// Every group of families, in the order of their names, at `now`. Those of the process are a
@@ -109,8 +105,12 @@ impl Instruments {
         if !self.process.read().is_fresh(now) {
             self.process.change(|process| process.read(now));
         }
-        let (accounts, http) = (self.accounts.families(), self.http.families());
-        [accounts, http, self.polls.families(), self.process.families()]
+        [
+            self.accounts.families(),
+            self.http.families(),
+            self.polls.families(),
+            self.process.families(),
+        ]
     }
 
     /// The value of every family registered here at `now`, sorted by name.
@@ -323,8 +323,11 @@ impl OfHttp {
 
 impl OfPolls {
     fn register(registry: &Registry) -> Result<Self, prometheus::Error> {
+        let schedule_delay = histogram(registry, catalog::SCHEDULE_DELAY, DELAY_BUCKETS)?;
+        // A family without labels has one series, there from the first scrape on.
+        schedule_delay.with_label_values::<&str>(&[]);
         Ok(Self {
-            schedule_delay: histogram(registry, catalog::SCHEDULE_DELAY, DELAY_BUCKETS)?,
+            schedule_delay,
             unknown_values: counter(registry, catalog::UNKNOWN_VALUES)?,
             walk_failures: counter(registry, catalog::WALK_FAILURES)?,
             walk_restarts: counter(registry, catalog::WALK_RESTARTS)?,

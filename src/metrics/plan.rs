@@ -130,7 +130,7 @@ impl Plan {
         self.fleet.at <= now && self.until.is_none_or(|until| now <= until)
     }
 
-    /// How many cells each section has, and how to write one.
+    /// Writes a cell of `section`, which is one of its own.
     pub(super) fn write_cell(&self, section: &Section, cell: usize, text: &mut Text<'_>) {
         section.write_cell(&self.fleet, cell, text);
     }

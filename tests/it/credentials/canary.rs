@@ -173,15 +173,20 @@ fn sources(folder: &Path, service: &str) -> Vec<CredentialsSource> {
     ]
 }
 
-#[tokio::test]
-async fn no_secret_is_logged_or_printed_or_told_in_an_error() {
+/// Everything that is logged until the guard is dropped. A test's runtime has one thread, so that
+/// this holds for everything it does.
+fn logs_of_this_test() -> (Logs, tracing::subscriber::DefaultGuard) {
     let logs = Logs::default();
     let subscriber = tracing_subscriber::fmt()
         .with_max_level(tracing::Level::DEBUG)
         .with_writer(logs.clone())
         .finish();
-    // The test's runtime has one thread, so that this holds for everything it does.
-    let _guard = tracing::subscriber::set_default(subscriber);
+    (logs, tracing::subscriber::set_default(subscriber))
+}
+
+#[tokio::test]
+async fn no_secret_is_logged_or_printed_or_told_in_an_error() {
+    let (logs, _guard) = logs_of_this_test();
     let services = [
         good().await,
         echoing(|text| Answer::error(400, "SignatureDoesNotMatch", &text)).await,
@@ -225,12 +230,7 @@ async fn no_secret_is_logged_or_printed_or_told_in_an_error() {
 
 #[tokio::test]
 async fn a_daemon_with_every_provider_tells_no_secret_in_logs_or_pages() {
-    let logs = Logs::default();
-    let subscriber = tracing_subscriber::fmt()
-        .with_max_level(tracing::Level::DEBUG)
-        .with_writer(logs.clone())
-        .finish();
-    let _guard = tracing::subscriber::set_default(subscriber);
+    let (logs, _guard) = logs_of_this_test();
     // Services that hand out keys and tasks are told apart from those that tell back what they get.
     let echo = echoing(|text| Answer::error(403, "Forbidden.RAM", &text)).await;
     for (keys, calls) in
