@@ -5,6 +5,8 @@
 //! exporter's own families come from the registry at each scrape and join the same page. Sending it
 //! is the business of `web`.
 
+mod deflate;
+mod fleet;
 mod format;
 mod gzip;
 mod instances;
@@ -12,6 +14,7 @@ mod own;
 mod page;
 mod plan;
 mod registered;
+mod section;
 mod states;
 mod text;
 
@@ -19,15 +22,15 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError, RwLock};
 use std::time::Duration;
 
+use bytes::Bytes;
 use chrono::{DateTime, Utc};
-use flate2::CompressError;
 use tokio_util::sync::CancellationToken;
 
 use crate::clock::Clock;
 use crate::instruments::Instruments;
 use crate::store::Store;
 
-use gzip::{Fragment, Press};
+use gzip::{Fragment, Press, Sum};
 use own::Own;
 use page::TextPage;
 use plan::Plan;
@@ -35,9 +38,6 @@ use plan::Plan;
 pub use format::Format;
 pub use page::Page;
 
-/// Level of what is kept: with runs of 64 KiB and more, the page is a tenth larger than one member
-/// of level 6, and takes less time.
-const LEVEL: u32 = 5;
 /// Time between two plans that nobody waits for.
 const PAUSE: Duration = Duration::from_secs(2);
 /// Size from which a fragment is sent as it is, in bytes: less than that is copied sooner than sent
@@ -82,7 +82,7 @@ impl Exposition {
             store,
             own: Own::new(instruments),
             current: RwLock::new(None),
-            planner: Mutex::new(Press::new(LEVEL)),
+            planner: Mutex::new(Press::default()),
             was_asked: AtomicBool::new(false),
         }))
     }
@@ -94,20 +94,11 @@ impl Exposition {
 
     /// The page at `now`. May take a good part of a second where [`is_ready`](Self::is_ready) says
     /// no.
-    ///
-    /// # Errors
-    ///
-    /// When the page cannot be compressed.
-    pub fn page(
-        &self,
-        format: Format,
-        coding: Coding,
-        now: DateTime<Utc>,
-    ) -> Result<Page, CompressError> {
+    pub fn page(&self, format: Format, coding: Coding, now: DateTime<Utc>) -> Page {
         self.0.was_asked.store(true, Ordering::Relaxed);
         let plan = match self.0.current(now) {
             Some(plan) => plan,
-            None => self.0.plan(now)?,
+            None => self.0.plan(now),
         };
         match coding {
             Coding::Identity => {
@@ -115,14 +106,24 @@ impl Exposition {
                 let [accounts, http, polls, process] = self.0.own.texts(format, now);
                 let before = [&*accounts, &http, &plan.states.0, &polls].concat();
                 let after = [&*process, format.end().as_bytes()].concat();
-                Ok(Page::text(TextPage { before, plan, format, after }))
+                Page::text(TextPage { before, plan, format, after })
             }
             Coding::Gzip => {
-                let [accounts, http, polls, process] = self.0.own.fragments(format, now)?;
-                let before = [accounts, http, plan.states.1.clone(), polls];
-                let sections = plan.sections.iter().flat_map(|section| section.fragments(format));
-                let after = [process, Fragment::last(format.end())];
-                Ok(member(before.into_iter().chain(sections).chain(after)))
+                let [accounts, http, polls, process] = self.0.own.fragments(format, now);
+                let mut member = Member::new();
+                for fragment in [&accounts, &http, &plan.states.1, &polls] {
+                    member.push(fragment.sum, &fragment.deflated);
+                }
+                for section in &plan.sections {
+                    let opening = section.opening(format);
+                    member.push(opening.sum, &opening.deflated);
+                    let (sum, pieces) = section.rest();
+                    member.push_pieces(sum, pieces);
+                }
+                member.push(process.sum, &process.deflated);
+                let end = Fragment::last(format.end());
+                member.push(end.sum, &end.deflated);
+                member.finish()
             }
         }
     }
@@ -142,10 +143,8 @@ impl Exposition {
                     continue;
                 }
                 let (shared, now) = (Arc::clone(&self.0), clock.now());
-                let planned = tokio::task::spawn_blocking(move || shared.plan(now).map(drop)).await;
-                if let Ok(Err(error)) = planned {
-                    tracing::error!(%error, "cannot compress the metrics");
-                }
+                // It fails only while the runtime shuts down.
+                let _ = tokio::task::spawn_blocking(move || drop(shared.plan(now))).await;
             }
         };
         tokio::select! {
@@ -164,37 +163,56 @@ impl Shared {
         holds.then(|| Arc::clone(&current.plan))
     }
 
-    fn plan(&self, now: DateTime<Utc>) -> Result<Arc<Plan>, CompressError> {
+    fn plan(&self, now: DateTime<Utc>) -> Arc<Plan> {
         let mut press = self.planner.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(plan) = self.current(now) {
-            return Ok(plan);
+            return plan;
         }
         // Read before the snapshots: what is published in between makes the plan old at once.
         let revision = self.store.current_revision();
         let before = self.current.read().unwrap_or_else(PoisonError::into_inner).clone();
         let before = before.map(|before| before.plan);
-        let plan = Plan::new(self.store.snapshots(), now, before.as_deref(), &mut press)?;
+        let plan = Plan::new(self.store.snapshots(), now, before.as_deref(), &mut press);
         let plan = Arc::new(plan);
         let current = Current { revision, plan: Arc::clone(&plan) };
         *self.current.write().unwrap_or_else(PoisonError::into_inner) = Some(current);
-        Ok(plan)
+        plan
     }
 }
 
-/// Joins fragments, the last of which ends the member.
-fn member(fragments: impl Iterator<Item = Fragment>) -> Page {
-    let mut sum = gzip::Sum::default();
-    let (mut pieces, mut small) = (Vec::new(), gzip::HEADER.to_vec());
-    for fragment in fragments {
-        sum = sum.followed_by(fragment.sum);
-        if fragment.deflated.len() < SMALL {
-            small.extend_from_slice(&fragment.deflated);
-        } else {
-            pieces.push(std::mem::take(&mut small).into());
-            pieces.push(fragment.deflated);
+/// A page as one gzip member.
+struct Member {
+    sum: Sum,
+    pieces: Vec<Bytes>,
+    /// What stands behind the pieces.
+    small: Vec<u8>,
+}
+
+impl Member {
+    fn new() -> Self {
+        Self { sum: Sum::default(), pieces: Vec::new(), small: gzip::HEADER.to_vec() }
+    }
+
+    fn push(&mut self, sum: Sum, piece: &Bytes) {
+        self.push_pieces(sum, std::iter::once(piece));
+    }
+
+    fn push_pieces<'a>(&mut self, sum: Sum, pieces: impl Iterator<Item = &'a Bytes>) {
+        self.sum = self.sum.followed_by(sum);
+        for piece in pieces {
+            if piece.len() < SMALL {
+                self.small.extend_from_slice(piece);
+            } else {
+                self.pieces.push(std::mem::take(&mut self.small).into());
+                self.pieces.push(Bytes::clone(piece));
+            }
         }
     }
-    small.extend_from_slice(&sum.trailer());
-    pieces.push(small.into());
-    Page::ready(pieces)
+
+    /// Ends the page, whose last piece must have ended the member.
+    fn finish(mut self) -> Page {
+        self.small.extend_from_slice(&self.sum.trailer());
+        self.pieces.push(self.small.into());
+        Page::ready(self.pieces)
+    }
 }

@@ -4,7 +4,6 @@ use std::sync::{Mutex, PoisonError};
 
 use bytes::Bytes;
 use chrono::{DateTime, Utc};
-use flate2::CompressError;
 
 use crate::instruments::{Families, GROUPS, Instruments};
 
@@ -12,9 +11,6 @@ use super::format::Format;
 use super::gzip::{Fragment, Press};
 use super::registered;
 use super::text::written;
-
-/// Level of what may change with each scrape.
-const LEVEL: u32 = 1;
 
 /// Makes the text of each group of the instruments' families, and keeps it.
 pub(super) struct Own {
@@ -37,7 +33,7 @@ struct Made {
 
 impl Own {
     pub(super) fn new(instruments: Instruments) -> Self {
-        let kept = Kept { press: Press::new(LEVEL), made: Default::default() };
+        let kept = Kept { press: Press::default(), made: Default::default() };
         Self { instruments, kept: Mutex::new(kept) }
     }
 
@@ -52,15 +48,7 @@ impl Own {
     }
 
     /// The same, deflated.
-    ///
-    /// # Errors
-    ///
-    /// Those of [`Press::fragment`].
-    pub(super) fn fragments(
-        &self,
-        format: Format,
-        now: DateTime<Utc>,
-    ) -> Result<[Fragment; GROUPS], CompressError> {
+    pub(super) fn fragments(&self, format: Format, now: DateTime<Utc>) -> [Fragment; GROUPS] {
         let mut kept = self.kept.lock().unwrap_or_else(PoisonError::into_inner);
         let Kept { press, made } = &mut *kept;
         let mut fragments: [Fragment; GROUPS] = Default::default();
@@ -68,11 +56,11 @@ impl Own {
             let made = Made::of(families, format, &mut made[group][format as usize]);
             fragments[group] = match made.deflated.take() {
                 Some(fragment) => fragment,
-                None => press.fragment(|text| text.bytes(&made.text))?,
+                None => press.fragment(|text| text.bytes(&made.text)),
             };
             made.deflated = Some(fragments[group].clone());
         }
-        Ok(fragments)
+        fragments
     }
 }
 
@@ -111,11 +99,11 @@ mod tests {
         let own = Own::new(instruments.clone());
         for format in Format::ALL {
             let before = own.texts(format, NOW);
-            let fragments = own.fragments(format, NOW).unwrap();
+            let fragments = own.fragments(format, NOW);
             instruments.http_request("metrics", 200, std::time::Duration::from_millis(1));
 
             let after = own.texts(format, NOW);
-            let fragments_after = own.fragments(format, NOW).unwrap();
+            let fragments_after = own.fragments(format, NOW);
             for group in 0..GROUPS {
                 let is_http = group == 1;
                 assert_eq!(before[group] != after[group], is_http, "{group}");

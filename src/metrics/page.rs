@@ -45,11 +45,7 @@ impl Page {
 
     /// A page of text.
     pub(super) fn text(page: TextPage) -> Self {
-        let sections = page.plan.sections.iter();
-        let planned: u64 = sections
-            .flat_map(|section| section.fragments(page.format))
-            .map(|fragment| fragment.sum.size)
-            .sum();
+        let planned: u64 = page.plan.sections.iter().map(|section| section.size(page.format)).sum();
         let size = planned + (page.before.len() + page.after.len()) as u64;
         Self { size, content: Content::Text(page) }
     }

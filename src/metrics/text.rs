@@ -67,11 +67,12 @@ impl<'a> Text<'a> {
         Memory { open: self.open, start: self.start }
     }
 
-    /// Hands on what is left.
-    pub(super) fn finish(mut self) {
+    /// Hands on what is left. Gives the memory back.
+    pub(super) fn finish(mut self) -> Memory {
         if !self.open.is_empty() {
             self.hand_on();
         }
+        self.into_rest()
     }
 
     fn hand_on(&mut self) {

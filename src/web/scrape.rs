@@ -37,7 +37,7 @@ pub(super) async fn answer(
     }
 }
 
-/// Why there are no metrics: an error of the runtime or of memory, none of ours.
+/// Why there are no metrics: an error of the runtime, none of ours.
 type Failure = Box<dyn std::error::Error + Send + Sync>;
 
 /// Makes the page: here if that is quick, and off the runtime's threads if it may take a good part
@@ -50,7 +50,7 @@ async fn page(
 ) -> Result<Page, Failure> {
     let now = site.clock.now();
     if site.exposition.is_ready(now) {
-        return Ok(site.exposition.page(format, coding, now)?);
+        return Ok(site.exposition.page(format, coding, now));
     }
     let turn = Arc::clone(scrapes).acquire_owned().await?;
     let exposition = site.exposition.clone();
@@ -59,5 +59,5 @@ async fn page(
         let _turn = turn;
         exposition.page(format, coding, now)
     });
-    Ok(making.await??)
+    Ok(making.await?)
 }

@@ -66,7 +66,7 @@ impl Fleet {
             snapshot.last_good = Some(GoodWalk { ended_at: at(turn), duration, pages: 1, tasks });
             self.store.publish(snapshot);
         }
-        let page = self.exposition.page(Format::Text, Coding::Gzip, at(turn)).unwrap();
+        let page = self.exposition.page(Format::Text, Coding::Gzip, at(turn));
         assert!(page.size() > INSTANCES);
     }
 }
@@ -96,7 +96,7 @@ fn each(bytes: u64) -> u64 {
 fn an_instance_of_ten_tasks_takes_little_memory_while_it_is_shown() {
     let fleet = Fleet::new();
     // The compressors, the registry and the like are there once the first page is.
-    fleet.exposition.page(Format::Text, Coding::Gzip, at(0)).unwrap();
+    fleet.exposition.page(Format::Text, Coding::Gzip, at(0));
     let AllocationInfo { bytes_current, bytes_max, .. } = measure(|| {
         for turn in 1..4 {
             fleet.change(turn);
