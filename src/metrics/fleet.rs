@@ -5,9 +5,11 @@ use std::sync::Arc;
 
 use chrono::{DateTime, Utc};
 
+use crate::instruments::catalog::INSTANCE_UP;
 use crate::store::InstanceSnapshot;
 
 use super::instances::Row;
+use super::text::labels;
 
 /// All instances at one time.
 pub(super) struct Fleet {
@@ -15,6 +17,15 @@ pub(super) struct Fleet {
     pub(super) snapshots: Vec<Arc<InstanceSnapshot>>,
     /// When they were looked at.
     pub(super) at: DateTime<Utc>,
+    heads: Arc<Heads>,
+}
+
+/// What each instance's series begin with, one behind the other: they are read in this order again
+/// and again.
+struct Heads {
+    text: Box<[u8]>,
+    /// Where each one ends.
+    ends: Box<[u32]>,
 }
 
 /// Where the places of a family differ from those of an earlier fleet. A family has a place for
@@ -29,13 +40,52 @@ pub(super) struct Changes {
 }
 
 impl Fleet {
+    /// These instances, at this time, after what they were `before`.
+    pub(super) fn new(
+        snapshots: Vec<Arc<InstanceSnapshot>>,
+        at: DateTime<Utc>,
+        before: Option<&Self>,
+    ) -> Self {
+        let are_alike = |before: &&Self| {
+            let mut pairs = snapshots.iter().zip(&before.snapshots);
+            snapshots.len() == before.snapshots.len()
+                && pairs.all(|(now, then)| {
+                    Arc::ptr_eq(now, then) || now.identity.revision() == then.identity.revision()
+                })
+        };
+        let heads = match before.filter(are_alike) {
+            Some(before) => Arc::clone(&before.heads),
+            None => Heads::new(&snapshots).into(),
+        };
+        Self { snapshots, at, heads }
+    }
+
     pub(super) fn row(&self, instance: usize) -> Row<'_> {
-        Row::new(&self.snapshots[instance], self.at)
+        Row::new(&self.snapshots[instance], self.heads.get(instance), self.at)
     }
 
     /// Places of a family.
     pub(super) fn width(&self) -> usize {
         self.snapshots.len() + 1
+    }
+}
+
+impl Heads {
+    fn new(snapshots: &[Arc<InstanceSnapshot>]) -> Self {
+        let (mut text, mut ends) = (Vec::new(), Vec::with_capacity(snapshots.len()));
+        for snapshot in snapshots {
+            let key = snapshot.key();
+            let values = [&*key.account, &*key.region_id, &*key.db_instance_id];
+            text.extend(labels(INSTANCE_UP.labels, &values));
+            // A fleet of 4 GiB of labels does not fit elsewhere either.
+            ends.push(text.len() as u32);
+        }
+        Self { text: text.into(), ends: ends.into() }
+    }
+
+    fn get(&self, instance: usize) -> &[u8] {
+        let start = instance.checked_sub(1).map_or(0, |before| self.ends[before]);
+        &self.text[start as usize..self.ends[instance] as usize]
     }
 }
 
@@ -55,17 +105,24 @@ impl Changes {
         note(Some(0), false);
         let (mut earlier, mut last) = (0, Some(0));
         for snapshot in &now.snapshots {
-            let same = |other: &Arc<InstanceSnapshot>| Arc::ptr_eq(other, snapshot);
-            if !then.snapshots.get(earlier).is_some_and(same) {
+            // A key is read only where the snapshot is another one: that of most is not at hand.
+            let is_same = |at: usize| {
+                then.snapshots.get(at).is_some_and(|other| Arc::ptr_eq(other, snapshot))
+            };
+            let was_at = |at: usize| {
+                is_same(at)
+                    || then.snapshots.get(at).is_some_and(|other| other.key() == snapshot.key())
+            };
+            if !was_at(earlier) {
                 let rest = then.snapshots.get(earlier..).unwrap_or_default();
                 earlier += rest.partition_point(|other| other.key() < snapshot.key());
             }
-            let other = then.snapshots.get(earlier).filter(|other| other.key() == snapshot.key());
-            let place = other.map(|_| earlier as u32 + 1);
-            let is_untouched = other.is_some_and(same) && snapshot.withdrawn_after().is_none();
-            let follows = place.is_some() && place == last.map(|last: u32| last + 1);
+            let was_there = was_at(earlier);
+            let place = was_there.then_some(earlier as u32 + 1);
+            let is_untouched = is_same(earlier) && snapshot.withdrawn_after().is_none();
+            let follows = was_there && place == last.map(|last: u32| last + 1);
             note(place, !is_untouched || !follows);
-            earlier += usize::from(place.is_some());
+            earlier += usize::from(was_there);
             last = place;
         }
         let header_follows = last == Some(then.snapshots.len() as u32);
@@ -115,7 +172,7 @@ mod tests {
     }
 
     fn fleet(snapshots: impl IntoIterator<Item = Arc<InstanceSnapshot>>) -> Fleet {
-        Fleet { snapshots: snapshots.into_iter().collect(), at: DateTime::UNIX_EPOCH }
+        Fleet::new(snapshots.into_iter().collect(), DateTime::UNIX_EPOCH, None)
     }
 
     /// The instance of a cell; `None` for a header.

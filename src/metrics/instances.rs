@@ -14,7 +14,7 @@ use crate::instruments::catalog::{
 };
 use crate::store::{GoodWalk, InstanceSnapshot, Revision, TaskList};
 
-use super::text::{Samples, Text, Value, end_of_line, further_labels, labels};
+use super::text::{Samples, Text, Value, end_of_line, further_labels};
 
 /// A family and what each instance contributes to it.
 pub(super) struct Contribution {
@@ -57,12 +57,8 @@ pub(super) struct Row<'a> {
 }
 
 impl<'a> Row<'a> {
-    pub(super) fn new(snapshot: &'a InstanceSnapshot, now: DateTime<Utc>) -> Self {
-        let head = snapshot.identity.label_head.get_or_init(|| {
-            let key = snapshot.key();
-            let values = [&*key.account, &*key.region_id, &*key.db_instance_id];
-            labels(INSTANCE_UP.labels, &values).into()
-        });
+    /// `head` is the text of the labels.
+    pub(super) fn new(snapshot: &'a InstanceSnapshot, head: &'a [u8], now: DateTime<Utc>) -> Self {
         Self { snapshot, head, tasks: snapshot.tasks_shown(now) }
     }
 

@@ -11,7 +11,7 @@ use super::fleet::{Changes, Fleet};
 use super::format::has_common_header;
 use super::gzip::{Fragment, Press};
 use super::instances::CONTRIBUTIONS;
-use super::section::{Earlier, Section};
+use super::section::Section;
 use super::states;
 use super::text::Text;
 
@@ -42,14 +42,14 @@ impl Plan {
         before: Option<&Self>,
         press: &mut Press,
     ) -> Self {
-        let fleet = Fleet { snapshots, at };
+        let fleet = Fleet::new(snapshots, at, before.map(|before| &before.fleet));
         let before = before.map(|before| (before, Changes::between(&before.fleet, &fleet)));
         let mut sections = Vec::with_capacity(SECTIONS.len());
         for (place, families) in SECTIONS.iter().enumerate() {
-            let earlier = before.as_ref().map(|(before, changes)| {
-                Earlier::new(&before.sections[place], &before.fleet, changes)
-            });
-            sections.push(Section::new(families.clone(), &fleet, earlier.as_ref(), press));
+            let before = before.as_ref();
+            let before =
+                before.map(|(before, changes)| (&before.sections[place], &before.fleet, changes));
+            sections.push(Section::new(families.clone(), &fleet, before, press));
         }
         let withdrawals = fleet.snapshots.iter().filter_map(|snapshot| snapshot.withdrawn_after());
         let until = withdrawals.filter(|until| *until >= at).min();

@@ -60,10 +60,12 @@ struct Run {
 }
 
 /// A section as it was, with what has changed since.
-pub(super) struct Earlier<'a> {
+struct Earlier<'a> {
     section: &'a Section,
     fleet: &'a Fleet,
     changes: &'a Changes,
+    /// Whether the same families are shown.
+    has_same_headers: bool,
     /// The first cell of each block.
     starts: Vec<usize>,
 }
@@ -82,7 +84,7 @@ impl Section {
     pub(super) fn new(
         families: Range<usize>,
         fleet: &Fleet,
-        earlier: Option<&Earlier<'_>>,
+        before: Option<(&Self, &Fleet, &Changes)>,
         press: &mut Press,
     ) -> Self {
         let instances = 0..fleet.snapshots.len();
@@ -100,6 +102,9 @@ impl Section {
         for (place, format) in Format::ALL.into_iter().enumerate() {
             section.openings[place] = press.fragment(|text| section.write_opening(format, text));
         }
+        let earlier =
+            before.map(|(before, fleet, changes)| Earlier::new(&section, before, fleet, changes));
+        let earlier = earlier.as_ref();
         let mut cell = 0;
         while cell < section.cells() {
             let kept = earlier.and_then(|earlier| earlier.untouched_block(&section, cell));
@@ -159,7 +164,8 @@ impl Section {
         press: &mut Press,
     ) -> Block {
         let mut next = cell;
-        let (mut runs, mut deflated, mut sum) = (Vec::new(), Vec::new(), Sum::default());
+        let (mut runs, mut sum) = (Vec::new(), Sum::default());
+        let mut deflated = Vec::with_capacity(LONG_BLOCK);
         while next < self.cells() && deflated.len() < LONG_BLOCK {
             let may_end = deflated.len() >= BLOCK;
             if may_end && earlier.is_some_and(|earlier| earlier.has_block_at(next)) {
@@ -219,15 +225,16 @@ impl Section {
 }
 
 impl<'a> Earlier<'a> {
-    /// `changes` are those since `fleet`, to which `section` belongs.
-    pub(super) fn new(section: &'a Section, fleet: &'a Fleet, changes: &'a Changes) -> Self {
+    /// `changes` are those from `fleet`, to which `section` belongs, to the fleet of `now`.
+    fn new(now: &Section, section: &'a Section, fleet: &'a Fleet, changes: &'a Changes) -> Self {
         let mut next = 0;
         let starts = section.blocks.iter().map(|block| {
             let start = next;
             next += block.cells;
             start
         });
-        Self { starts: starts.collect(), section, fleet, changes }
+        let has_same_headers = now.shown == section.shown;
+        Self { starts: starts.collect(), has_same_headers, section, fleet, changes }
     }
 
     /// The block that began at this cell of `now`, if nothing of it may have changed.
@@ -271,15 +278,17 @@ impl<'a> Earlier<'a> {
     /// Whether these cells of `now` are those of the same snapshots.
     fn is_untouched(&self, now: &Section, cell: usize, cells: usize) -> bool {
         let end = cell + cells;
-        let has_same_headers = now.shown == self.section.shown;
-        end <= now.cells() && has_same_headers && !self.changes.may_touch(cell..end)
+        end <= now.cells() && self.has_same_headers && !self.changes.may_touch(cell..end)
     }
 
     /// Whether these cells of `now` have the same text, although some of the snapshots differ.
     fn is_unchanged(&self, now: &Section, fleet: &Fleet, cell: usize, cells: usize) -> bool {
         let Some(then) = self.changes.then(cell) else { return false };
-        let is_same =
-            |step| now.stamp(fleet, cell + step) == self.section.stamp(self.fleet, then + step);
+        let is_same = |step: usize| {
+            let is_untouched = step > 0 && self.is_untouched(now, cell + step, 1);
+            is_untouched
+                || now.stamp(fleet, cell + step) == self.section.stamp(self.fleet, then + step)
+        };
         cell + cells <= now.cells() && (0..cells).all(is_same)
     }
 }

@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use crate::domain::InstanceKey;
 use crate::instruments::catalog::INSTANCES;
 use crate::store::{InstanceSnapshot, PollState};
 
@@ -18,16 +19,21 @@ fn write(snapshots: &[Arc<InstanceSnapshot>], text: &mut Text<'_>) {
     if !snapshots.is_empty() {
         text.header(INSTANCES.name, INSTANCES.kind, INSTANCES.help, Format::Text);
     }
-    let scope = |snapshot: &InstanceSnapshot| {
-        let key = snapshot.key();
-        (Arc::clone(&key.account), Arc::clone(&key.region_id))
-    };
-    for group in snapshots.chunk_by(|a, b| scope(a) == scope(b)) {
-        let (account, region_id) = scope(&group[0]);
-        let head = labels(INSTANCES.labels, &[&account, &region_id]);
+    for group in snapshots.chunk_by(|a, b| is_same_scope(a.key(), b.key())) {
+        let key = group[0].key();
+        let head = labels(INSTANCES.labels, &[&key.account, &key.region_id]);
         for state in PollState::ALL {
             let count = group.iter().filter(|snapshot| snapshot.state == state).count();
             text.samples(&INSTANCES, &head).write(&[state.as_str()], Value::Integer(count as u64));
         }
     }
+}
+
+fn is_same_scope(a: &InstanceKey, b: &InstanceKey) -> bool {
+    is_same(&a.account, &b.account) && is_same(&a.region_id, &b.region_id)
+}
+
+/// Most texts are shared: then they need not be read.
+fn is_same(a: &Arc<str>, b: &Arc<str>) -> bool {
+    Arc::ptr_eq(a, b) || a == b
 }

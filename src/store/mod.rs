@@ -9,7 +9,7 @@ mod tasks;
 mod transitions;
 
 use std::collections::BTreeMap;
-use std::sync::{Arc, LazyLock, OnceLock, PoisonError, RwLock, RwLockReadGuard};
+use std::sync::{Arc, LazyLock, PoisonError, RwLock, RwLockReadGuard};
 use std::time::Duration;
 
 use chrono::{DateTime, TimeDelta, Utc};
@@ -50,8 +50,6 @@ pub struct Identity {
     pub engine: Engine,
     /// Its name for people; may be empty.
     pub name: Arc<str>,
-    /// The labels of `key` in the text format; the exposition writes them once.
-    pub label_head: OnceLock<Box<[u8]>>,
 }
 
 /// No transition yet: what most instances share.
@@ -112,9 +110,8 @@ impl InstanceSnapshot {
         name: Arc<str>,
         stale_after: Duration,
     ) -> Self {
-        let label_head = OnceLock::new();
         Self {
-            identity: Revised::new(Identity { key, engine, name, label_head }),
+            identity: Revised::new(Identity { key, engine, name }),
             state: PollState::Pending,
             up: None,
             next_poll: None,
@@ -130,7 +127,7 @@ impl InstanceSnapshot {
             return false;
         }
         let (key, name) = (self.key().clone(), Arc::clone(name));
-        self.identity = Revised::new(Identity { key, engine, name, label_head: OnceLock::new() });
+        self.identity = Revised::new(Identity { key, engine, name });
         true
     }
 

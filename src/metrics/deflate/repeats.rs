@@ -6,8 +6,6 @@ use super::token::{FARTHEST, LONGEST, Tokens};
 
 /// A repetition that is worth less than the bytes it stands for is not taken.
 const SHORTEST_FOUND: usize = 5;
-/// One that is as long as this is good enough to look no further.
-const LONG: usize = 32;
 /// What a hash of words is taken of, in bytes.
 const WORD: u32 = 6;
 const TABLE_BITS: u32 = 10;
@@ -75,16 +73,17 @@ impl Repeats {
         let mut best = Repetition::default();
         search.compare(search.at.checked_sub(search.last_distance), &mut best);
         let Some(word) = search.word() else { return best };
-        if search.is_at_line_end() {
+        let left = search.line_end - search.at;
+        if left == 1 {
             // The next line begins as this one does.
             search.compare(search.line_start.checked_sub(1), &mut best);
-            return best;
-        }
-        let same_end = self.ends.replace(search.end_hash(word), search.at);
-        search.compare(same_end, &mut best);
-        let same_word = self.words.replace(hash(word << (u64::BITS - 8 * WORD)), search.at);
-        if best.length < LONG {
-            search.compare(same_word, &mut best);
+        } else if best.length < left {
+            let same_end = self.ends.replace(search.end_hash(word), search.at);
+            search.compare(same_end, &mut best);
+            if best.length < left {
+                let same_word = self.words.replace(hash(word << (u64::BITS - 8 * WORD)), search.at);
+                search.compare(same_word, &mut best);
+            }
         }
         best
     }
@@ -97,10 +96,6 @@ impl Search<'_> {
             let rest = &self.text[self.line_start..];
             self.line_end += memchr(b'\n', rest).map_or(rest.len(), |line_break| line_break + 1);
         }
-    }
-
-    fn is_at_line_end(&self) -> bool {
-        self.at + 1 == self.line_end
     }
 
     /// The next bytes; `None` near the end of the text.
