@@ -116,8 +116,7 @@ mod tests {
         // Frequencies that grow like Fibonacci's numbers make the deepest tree.
         let (mut text, mut count, mut next) = (Vec::new(), 1, 1);
         for byte in 0..24_u8 {
-            // Digits are never looked up, and so are these.
-            text.extend(vec![byte + b'A'; 1].repeat(count));
+            text.extend([byte + b'A'].repeat(count));
             (count, next) = (next, count + next);
         }
         let mut shuffled = text.clone();
