@@ -7,7 +7,7 @@ use std::borrow::Cow;
 use std::fmt;
 use std::sync::Arc;
 
-use chrono::{DateTime, TimeDelta, Utc};
+use chrono::{DateTime, Utc};
 use serde::Deserialize;
 use serde::de::{self, Deserializer, MapAccess, SeqAccess, Visitor};
 
@@ -15,8 +15,9 @@ use crate::api::{error_body, time};
 use crate::domain::text::shortened;
 use crate::domain::{Description, ImportId, Position, Task, TaskStatus, TaskType};
 
-/// A position may be this far ahead of the answer's time and still count as "not behind".
-const MAX_AHEAD: TimeDelta = TimeDelta::minutes(5);
+/// A position may be this far ahead of the answer's time and still count as "not behind", in
+/// seconds.
+const MAX_AHEAD: i64 = 300;
 /// Positions before this make no sense: the service did not exist (2009-01-01T00:00:00Z).
 const EARLIEST_POSITION: i64 = 1_230_768_000;
 /// Longest description that is kept, in characters.
@@ -209,14 +210,14 @@ fn position(time: &RawTime<'_>, answered_at: DateTime<Utc>) -> Result<Option<Pos
     if text.is_empty() {
         return Ok(None);
     }
-    let position = time::parse_position(text).ok_or(Nonsense)?;
-    let lag = answered_at - position;
-    if lag < -MAX_AHEAD || position.timestamp() < EARLIEST_POSITION {
+    let position = time::parse_position(text).ok_or(Nonsense)?.timestamp();
+    let lag = answered_at.timestamp() - position;
+    if lag < -MAX_AHEAD || position < EARLIEST_POSITION {
         return Err(Nonsense);
     }
     Ok(Some(Position {
-        unix_seconds: u32::try_from(position.timestamp()).map_err(|_| Nonsense)?,
-        lag_seconds: u32::try_from(lag.num_seconds().max(0)).map_err(|_| Nonsense)?,
+        unix_seconds: u32::try_from(position).map_err(|_| Nonsense)?,
+        lag_seconds: u32::try_from(lag.max(0)).map_err(|_| Nonsense)?,
     }))
 }
 
