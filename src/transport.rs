@@ -12,7 +12,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::{Bytes, BytesMut};
-use chrono::{DateTime, NaiveDateTime, Utc};
+use chrono::{DateTime, Utc};
 use reqwest::RequestBuilder;
 use reqwest::header::{CONTENT_ENCODING, DATE, HeaderMap};
 
@@ -230,10 +230,8 @@ fn text<'a>(headers: &'a HeaderMap, name: &str) -> Option<&'a str> {
     headers.get(name)?.to_str().ok()
 }
 
-/// Reads an HTTP `Date` header (RFC 9110, section 5.6.7; the preferred form).
 fn parse_date(text: &str) -> Option<DateTime<Utc>> {
-    let time = NaiveDateTime::parse_from_str(text, "%a, %d %b %Y %H:%M:%S GMT").ok()?;
-    Some(time.and_utc())
+    httpdate::parse_http_date(text).ok().map(DateTime::from)
 }
 
 fn unreachable(error: reqwest::Error) -> Failure {

@@ -22,6 +22,8 @@ const MAX_AHEAD: i64 = 300;
 const EARLIEST_POSITION: i64 = 1_230_768_000;
 /// Longest description that is kept, in characters.
 const MAX_DESCRIPTION: usize = 500;
+/// Tasks that room is made for: a full page.
+const PAGE: usize = 100;
 
 /// One page of an instance's task list.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -95,6 +97,15 @@ enum RawTime<'a> {
     Nonsense,
 }
 
+/// The tasks of a page, as they are read.
+struct Tasks {
+    answered_at: DateTime<Utc>,
+    tasks: Vec<Task>,
+    descriptions: Vec<Description>,
+    unknown: Vec<&'static str>,
+    texts: Texts,
+}
+
 /// The last few distinct texts of a page: what the API says of a task mostly follows from its
 /// status, so that hundreds of tasks have a handful of texts.
 #[derive(Default)]
@@ -112,10 +123,14 @@ pub(super) fn parse(body: &[u8], answered_at: DateTime<Utc>) -> Result<Parsed, S
     // Checked once, not text by text.
     let body =
         str::from_utf8(body).map_err(|error| format!("the body is not readable: {error}"))?;
-    let body = match plain::read(body) {
+    let mut tasks = Tasks::answered_at(answered_at);
+    let body = match plain::read(body, |item| tasks.take(&item).ok()) {
         Some(plain) => plain,
-        None => serde_json::from_str::<Body<'_>>(body)
-            .map_err(|error| format!("the body is not readable: {error}"))?,
+        None => {
+            tasks = Tasks::answered_at(answered_at);
+            serde_json::from_str::<Body<'_>>(body)
+                .map_err(|error| format!("the body is not readable: {error}"))?
+        }
     };
     let Some(total) = body.total_record_count else {
         return Err(match body.code {
@@ -123,30 +138,58 @@ pub(super) fn parse(body: &[u8], answered_at: DateTime<Utc>) -> Result<Parsed, S
             None => "the answer has no TotalRecordCount".to_owned(),
         });
     };
-    let mut page =
-        Page { number: body.page_number, total, tasks: Vec::new(), descriptions: Vec::new() };
-    page.tasks.reserve_exact(body.items.0.len());
-    let (mut unknown, mut texts) = (Vec::new(), Texts::default());
-    for (index, item) in body.items.0.into_iter().enumerate() {
-        let task = read_item(&item, answered_at, &mut unknown)
-            .map_err(|problem| format!("item {index} {problem}"))?;
-        if let Some(text) = word(&item.import_data_status_description)
-            && task.status != TaskStatus::SUCCESS
-        {
-            let text = texts.shared(&shortened(text, MAX_DESCRIPTION));
-            page.descriptions.push((task.import_id, text));
-        }
-        page.tasks.push(task);
+    for (index, item) in body.items.0.iter().enumerate() {
+        tasks.take(item).map_err(|problem| format!("item {index} {problem}"))?;
     }
+    let Tasks { tasks, descriptions, unknown, .. } = tasks;
+    let page = Page { number: body.page_number, total, tasks, descriptions };
     Ok(Parsed { page, request_id: body.request_id.map(|text| text.0.into_owned()), unknown })
 }
 
 /// Asserts that whatever is read without serde is what serde reads.
 pub(super) fn assert_readers_agree(body: &[u8]) {
     if let Ok(text) = str::from_utf8(body)
-        && let Some(plain) = plain::read(text)
+        && let Some(plain) = read_plain(text)
     {
         assert_eq!(serde_json::from_str(text).ok(), Some(plain), "{text:?}");
+    }
+}
+
+fn read_plain(text: &str) -> Option<Body<'_>> {
+    let mut items = Vec::new();
+    let body = plain::read(text, |item| {
+        items.push(item);
+        Some(())
+    })?;
+    Some(Body { items: Items(items), ..body })
+}
+
+impl Tasks {
+    fn answered_at(answered_at: DateTime<Utc>) -> Self {
+        Self {
+            answered_at,
+            tasks: Vec::with_capacity(PAGE),
+            descriptions: Vec::with_capacity(PAGE),
+            unknown: Vec::new(),
+            texts: Texts::default(),
+        }
+    }
+
+    /// Adds a task.
+    ///
+    /// # Errors
+    ///
+    /// What is wrong with it.
+    fn take(&mut self, item: &Item<'_>) -> Result<(), String> {
+        let task = read_item(item, self.answered_at, &mut self.unknown)?;
+        if let Some(text) = word(&item.import_data_status_description)
+            && task.status != TaskStatus::SUCCESS
+        {
+            let text = self.texts.shared(&shortened(text, MAX_DESCRIPTION));
+            self.descriptions.push((task.import_id, text));
+        }
+        self.tasks.push(task);
+        Ok(())
     }
 }
 

@@ -147,7 +147,7 @@ fn form_headers(call: &Call<'_>) -> Vec<(&'static str, String)> {
 }
 
 fn url(call: &Call<'_>, query: &str) -> String {
-    format!("{}/?{query}", call.endpoint.trim_end_matches('/'))
+    [call.endpoint.trim_end_matches('/'), "/?", query].concat()
 }
 
 /// Sorted by name and escaped as the signatures demand, which is good for queries and bodies too.

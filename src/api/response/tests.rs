@@ -192,9 +192,9 @@ const PLAIN: &str = r#"{"PageNumber":1,"PageRecordCount":2,"TotalRecordCount":2,
 
 #[test]
 fn a_plain_answer_is_read_without_serde_and_an_odd_one_is_left_to_it() {
-    assert!(plain::read(PLAIN).is_some());
+    assert!(read_plain(PLAIN).is_some());
     let spaced = PLAIN.replace(',', " ,").replace(':', " : ").replace("[{", "[ {");
-    assert!(plain::read(&spaced).is_some());
+    assert!(read_plain(&spaced).is_some());
     for (part, odd) in [
         ("\"R\"", "\"\\u0052\""),
         ("\"R\"", "\"\n\""),
@@ -214,7 +214,7 @@ fn a_plain_answer_is_read_without_serde_and_an_odd_one_is_left_to_it() {
     ] {
         let text = PLAIN.replacen(part, odd, 1);
         assert_ne!(text, PLAIN);
-        assert_eq!(plain::read(&text), None, "{text}");
+        assert_eq!(read_plain(&text), None, "{text}");
     }
 }
 
