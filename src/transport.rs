@@ -111,6 +111,8 @@ impl Transport {
                 .tls_backend_preconfigured(tls.clone())
                 .user_agent(concat!(env!("CARGO_PKG_NAME"), "/", env!("CARGO_PKG_VERSION")))
                 .redirect(reqwest::redirect::Policy::none())
+                // Callers try again themselves, and a request that may be retried is copied first.
+                .retry(reqwest::retry::never().max_retries_per_request(0))
                 .referer(false)
                 .connect_timeout(CONNECT_TIMEOUT)
                 .timeout(polling.request_timeout)

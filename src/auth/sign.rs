@@ -137,9 +137,7 @@ fn sign_v3(call: &Call<'_>, attempt: &Attempt, credentials: &Credentials) -> Req
 }
 
 fn common<'a>(call: &Call<'a>) -> Vec<(&'a str, &'a str)> {
-    let mut query = call.query.to_vec();
-    query.extend([("Action", call.action), ("Version", call.version)]);
-    query
+    [call.query, &[("Action", call.action), ("Version", call.version)]].concat()
 }
 
 fn form_headers(call: &Call<'_>) -> Vec<(&'static str, String)> {

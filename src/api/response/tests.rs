@@ -218,6 +218,21 @@ fn a_plain_answer_is_read_without_serde_and_an_odd_one_is_left_to_it() {
     }
 }
 
+#[test]
+fn the_order_of_the_fields_may_change_from_task_to_task() {
+    let text = r#"{"TotalRecordCount":4,"Items":{"ImportResultFromDB":[
+{"ImportId":1,"ImportDataType":"Full","ImportDataStatus":"Failed"},
+{"ImportDataStatus":"Failed","ImportId":2,"ImportDataType":"Full","Extra":"1"},
+{"ImportDataStatus":"Success","ImportId":3,"Extra":"Full","ImportDataType":"Full"},
+{"ImportId":4,"ImportDataStatusDescription":"","ImportDataStatus":"Failed","ImportDataType":"Full"}
+]}}"#
+        .replace('\n', "");
+    assert!(read_plain(&text).is_some());
+    assert_readers_agree(text.as_bytes());
+    let ids = super::parse(text.as_bytes(), NOW.parse().unwrap()).unwrap().page.tasks;
+    assert_eq!(ids.iter().map(|task| task.import_id.0).collect::<Vec<_>>(), [1, 2, 3, 4]);
+}
+
 /// Pieces that make JSON another one, or none.
 const PIECES: [&str; 24] = [
     "\"",
