@@ -12,7 +12,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::{Bytes, BytesMut};
-use chrono::{DateTime, NaiveDateTime, Utc};
+use chrono::{DateTime, Utc};
 use reqwest::RequestBuilder;
 use reqwest::header::{CONTENT_ENCODING, DATE, HeaderMap};
 
@@ -111,6 +111,8 @@ impl Transport {
                 .tls_backend_preconfigured(tls.clone())
                 .user_agent(concat!(env!("CARGO_PKG_NAME"), "/", env!("CARGO_PKG_VERSION")))
                 .redirect(reqwest::redirect::Policy::none())
+                // Callers try again themselves, and a request that may be retried is copied first.
+                .retry(reqwest::retry::never().max_retries_per_request(0))
                 .referer(false)
                 .connect_timeout(CONNECT_TIMEOUT)
                 .timeout(polling.request_timeout)
@@ -230,10 +232,8 @@ fn text<'a>(headers: &'a HeaderMap, name: &str) -> Option<&'a str> {
     headers.get(name)?.to_str().ok()
 }
 
-/// Reads an HTTP `Date` header (RFC 9110, section 5.6.7; the preferred form).
 fn parse_date(text: &str) -> Option<DateTime<Utc>> {
-    let time = NaiveDateTime::parse_from_str(text, "%a, %d %b %Y %H:%M:%S GMT").ok()?;
-    Some(time.and_utc())
+    httpdate::parse_http_date(text).ok().map(DateTime::from)
 }
 
 fn unreachable(error: reqwest::Error) -> Failure {

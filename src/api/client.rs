@@ -6,6 +6,7 @@ use std::sync::{Arc, PoisonError, RwLock};
 use std::time::Duration;
 
 use chrono::{DateTime, TimeDelta, Utc};
+use reqwest::header::CONTENT_LENGTH;
 
 use crate::api::error::Code;
 use crate::api::inventory::{self, InstancesPage};
@@ -235,7 +236,7 @@ impl Client {
             request = request.header(name, value);
         }
         // Without a body reqwest leaves the length out, which some servers refuse.
-        let request = request.header("content-length", body.len()).body(body);
+        let request = request.header(CONTENT_LENGTH, body.len()).body(body);
         transport::send(request).await.map_err(Error::from)
     }
 

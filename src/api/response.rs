@@ -7,7 +7,7 @@ use std::borrow::Cow;
 use std::fmt;
 use std::sync::Arc;
 
-use chrono::{DateTime, TimeDelta, Utc};
+use chrono::{DateTime, Utc};
 use serde::Deserialize;
 use serde::de::{self, Deserializer, MapAccess, SeqAccess, Visitor};
 
@@ -15,12 +15,15 @@ use crate::api::{error_body, time};
 use crate::domain::text::shortened;
 use crate::domain::{Description, ImportId, Position, Task, TaskStatus, TaskType};
 
-/// A position may be this far ahead of the answer's time and still count as "not behind".
-const MAX_AHEAD: TimeDelta = TimeDelta::minutes(5);
+/// A position may be this far ahead of the answer's time and still count as "not behind", in
+/// seconds.
+const MAX_AHEAD: i64 = 300;
 /// Positions before this make no sense: the service did not exist (2009-01-01T00:00:00Z).
 const EARLIEST_POSITION: i64 = 1_230_768_000;
 /// Longest description that is kept, in characters.
 const MAX_DESCRIPTION: usize = 500;
+/// Tasks that room is made for: a full page.
+const PAGE: usize = 100;
 
 /// One page of an instance's task list.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -94,6 +97,15 @@ enum RawTime<'a> {
     Nonsense,
 }
 
+/// The tasks of a page, as they are read.
+struct Tasks {
+    answered_at: DateTime<Utc>,
+    tasks: Vec<Task>,
+    descriptions: Vec<Description>,
+    unknown: Vec<&'static str>,
+    texts: Texts,
+}
+
 /// The last few distinct texts of a page: what the API says of a task mostly follows from its
 /// status, so that hundreds of tasks have a handful of texts.
 #[derive(Default)]
@@ -111,10 +123,14 @@ pub(super) fn parse(body: &[u8], answered_at: DateTime<Utc>) -> Result<Parsed, S
     // Checked once, not text by text.
     let body =
         str::from_utf8(body).map_err(|error| format!("the body is not readable: {error}"))?;
-    let body = match plain::read(body) {
+    let mut tasks = Tasks::answered_at(answered_at);
+    let body = match plain::read(body, |item| tasks.take(&item).ok()) {
         Some(plain) => plain,
-        None => serde_json::from_str::<Body<'_>>(body)
-            .map_err(|error| format!("the body is not readable: {error}"))?,
+        None => {
+            tasks = Tasks::answered_at(answered_at);
+            serde_json::from_str::<Body<'_>>(body)
+                .map_err(|error| format!("the body is not readable: {error}"))?
+        }
     };
     let Some(total) = body.total_record_count else {
         return Err(match body.code {
@@ -122,30 +138,58 @@ pub(super) fn parse(body: &[u8], answered_at: DateTime<Utc>) -> Result<Parsed, S
             None => "the answer has no TotalRecordCount".to_owned(),
         });
     };
-    let mut page =
-        Page { number: body.page_number, total, tasks: Vec::new(), descriptions: Vec::new() };
-    page.tasks.reserve_exact(body.items.0.len());
-    let (mut unknown, mut texts) = (Vec::new(), Texts::default());
-    for (index, item) in body.items.0.into_iter().enumerate() {
-        let task = read_item(&item, answered_at, &mut unknown)
-            .map_err(|problem| format!("item {index} {problem}"))?;
-        if let Some(text) = word(&item.import_data_status_description)
-            && task.status != TaskStatus::SUCCESS
-        {
-            let text = texts.shared(&shortened(text, MAX_DESCRIPTION));
-            page.descriptions.push((task.import_id, text));
-        }
-        page.tasks.push(task);
+    for (index, item) in body.items.0.iter().enumerate() {
+        tasks.take(item).map_err(|problem| format!("item {index} {problem}"))?;
     }
+    let Tasks { tasks, descriptions, unknown, .. } = tasks;
+    let page = Page { number: body.page_number, total, tasks, descriptions };
     Ok(Parsed { page, request_id: body.request_id.map(|text| text.0.into_owned()), unknown })
 }
 
 /// Asserts that whatever is read without serde is what serde reads.
 pub(super) fn assert_readers_agree(body: &[u8]) {
     if let Ok(text) = str::from_utf8(body)
-        && let Some(plain) = plain::read(text)
+        && let Some(plain) = read_plain(text)
     {
         assert_eq!(serde_json::from_str(text).ok(), Some(plain), "{text:?}");
+    }
+}
+
+fn read_plain(text: &str) -> Option<Body<'_>> {
+    let mut items = Vec::new();
+    let body = plain::read(text, |item| {
+        items.push(item);
+        Some(())
+    })?;
+    Some(Body { items: Items(items), ..body })
+}
+
+impl Tasks {
+    fn answered_at(answered_at: DateTime<Utc>) -> Self {
+        Self {
+            answered_at,
+            tasks: Vec::with_capacity(PAGE),
+            descriptions: Vec::with_capacity(PAGE),
+            unknown: Vec::new(),
+            texts: Texts::default(),
+        }
+    }
+
+    /// Adds a task.
+    ///
+    /// # Errors
+    ///
+    /// What is wrong with it.
+    fn take(&mut self, item: &Item<'_>) -> Result<(), String> {
+        let task = read_item(item, self.answered_at, &mut self.unknown)?;
+        if let Some(text) = word(&item.import_data_status_description)
+            && task.status != TaskStatus::SUCCESS
+        {
+            let text = self.texts.shared(&shortened(text, MAX_DESCRIPTION));
+            self.descriptions.push((task.import_id, text));
+        }
+        self.tasks.push(task);
+        Ok(())
     }
 }
 
@@ -209,14 +253,14 @@ fn position(time: &RawTime<'_>, answered_at: DateTime<Utc>) -> Result<Option<Pos
     if text.is_empty() {
         return Ok(None);
     }
-    let position = time::parse_position(text).ok_or(Nonsense)?;
-    let lag = answered_at - position;
-    if lag < -MAX_AHEAD || position.timestamp() < EARLIEST_POSITION {
+    let position = time::parse_position(text).ok_or(Nonsense)?.timestamp();
+    let lag = answered_at.timestamp() - position;
+    if lag < -MAX_AHEAD || position < EARLIEST_POSITION {
         return Err(Nonsense);
     }
     Ok(Some(Position {
-        unix_seconds: u32::try_from(position.timestamp()).map_err(|_| Nonsense)?,
-        lag_seconds: u32::try_from(lag.num_seconds().max(0)).map_err(|_| Nonsense)?,
+        unix_seconds: u32::try_from(position).map_err(|_| Nonsense)?,
+        lag_seconds: u32::try_from(lag.max(0)).map_err(|_| Nonsense)?,
     }))
 }
 

@@ -137,9 +137,7 @@ fn sign_v3(call: &Call<'_>, attempt: &Attempt, credentials: &Credentials) -> Req
 }
 
 fn common<'a>(call: &Call<'a>) -> Vec<(&'a str, &'a str)> {
-    let mut query = call.query.to_vec();
-    query.extend([("Action", call.action), ("Version", call.version)]);
-    query
+    [call.query, &[("Action", call.action), ("Version", call.version)]].concat()
 }
 
 fn form_headers(call: &Call<'_>) -> Vec<(&'static str, String)> {
@@ -147,7 +145,7 @@ fn form_headers(call: &Call<'_>) -> Vec<(&'static str, String)> {
 }
 
 fn url(call: &Call<'_>, query: &str) -> String {
-    format!("{}/?{query}", call.endpoint.trim_end_matches('/'))
+    [call.endpoint.trim_end_matches('/'), "/?", query].concat()
 }
 
 /// Sorted by name and escaped as the signatures demand, which is good for queries and bodies too.

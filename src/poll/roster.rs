@@ -91,6 +91,11 @@ impl Roster {
     /// in turns if they are many. A list that moved may have hidden a listed one; it stays as it is
     /// until a clean walk.
     pub(crate) fn choose_asks(&mut self, walked: &Walked) -> Vec<Ask> {
+        let id = |task: &Task| task.import_id;
+        if self.tasks.iter().map(id).eq(walked.tasks.iter().map(id)) {
+            // None is missing, as after most walks.
+            return Vec::new();
+        }
         let next = self.tasks.partition_point(|task| task.import_id <= self.last_asked);
         let in_turn = self.tasks[next..].iter().chain(&self.tasks[..next]);
         let missing = in_turn.filter(|task| {

@@ -162,7 +162,7 @@ impl Question {
 impl<'a> Visit<'a> {
     /// A visit that brings `roster` up to date.
     pub(crate) fn new(plan: Plan, roster: &'a mut Roster) -> Self {
-        let walk = Walk::new(plan.page_size, plan.max_restarts, roster.expected());
+        let walk = Walk::new(plan.page_size, plan.max_restarts);
         Self {
             roster,
             plan,
@@ -199,7 +199,7 @@ impl<'a> Visit<'a> {
                 }
                 Phase::Walked(report) => {
                     if self.plan.deep && !self.account_failed() {
-                        let walk = Walk::new(self.plan.page_size, 1, Vec::new());
+                        let walk = Walk::new(self.plan.page_size, 1);
                         self.phase = Phase::Deep(walk);
                     }
                     return Next::Publish(report);
@@ -231,7 +231,12 @@ impl<'a> Visit<'a> {
 
     fn regular_page(&mut self, mut walk: Walk, answer: Result<Page, Error>) -> Phase {
         match answer.and_then(|page| walk.take(page)) {
-            Ok(Step::Page(_)) => Phase::Walk(walk),
+            Ok(Step::Page(number)) => {
+                if number == 2 {
+                    walk.expect(self.roster.expected());
+                }
+                Phase::Walk(walk)
+            }
             Ok(Step::End(walked)) => Phase::Asking(Asking {
                 queue: self.roster.choose_asks(&walked).into(),
                 found: BTreeMap::new(),

@@ -97,13 +97,12 @@ impl Moved {
 }
 
 impl Walk {
-    /// A walk that begins again `max_restarts` times at most. `expected` are the tasks that this
-    /// list has shown before and that nobody will ask for one by one, in the order of their numbers.
-    pub(crate) fn new(page_size: u32, max_restarts: u32, expected: Vec<ImportId>) -> Self {
+    /// A walk that begins again `max_restarts` times at most, and expects nothing.
+    pub(crate) fn new(page_size: u32, max_restarts: u32) -> Self {
         Self {
             page_size,
             restarts_left: max_restarts,
-            expected,
+            expected: Vec::new(),
             proof: Proof::None,
             pass: Pass::new(),
             seen: Vec::new(),
@@ -111,6 +110,13 @@ impl Walk {
             pages: 0,
             restarts: Vec::new(),
         }
+    }
+
+    /// Tells which tasks the list has shown before and nobody will ask for one by one, in the order
+    /// of their numbers. A list of one page proves by itself what is gone, as most lists are: it is
+    /// early enough to tell when the second page is wanted.
+    pub(crate) fn expect(&mut self, tasks: Vec<ImportId>) {
+        self.expected = tasks;
     }
 
     /// The page to ask for.
@@ -321,6 +327,12 @@ mod tests {
         page(number, total, start..total.min(start + u64::from(size)))
     }
 
+    fn expecting(id: u64) -> Walk {
+        let mut walk = Walk::new(SIZE, 2);
+        walk.expect(vec![ImportId(id)]);
+        walk
+    }
+
     fn ids(walked: &Walked) -> Vec<u64> {
         walked.tasks.iter().map(|task| task.import_id.0).collect()
     }
@@ -336,7 +348,7 @@ mod tests {
     fn reads_each_task_once_with_the_fewest_calls() {
         for total in [0, 1, 29, 30, 31, 100, 101, 250, 3_000] {
             for size in [30, 50, 100] {
-                let mut walk = Walk::new(size, 2, Vec::new());
+                let mut walk = Walk::new(size, 2);
                 let walked = loop {
                     let step = walk.take(still(walk.wanted(), total, size)).unwrap();
                     if let Step::End(walked) = step {
@@ -359,7 +371,7 @@ mod tests {
             (page(2, 60, 30..59), Moved::Count),
             (page(2, 60, 30..61), Moved::Count),
         ] {
-            let mut walk = Walk::new(SIZE, 2, Vec::new());
+            let mut walk = Walk::new(SIZE, 2);
             assert_eq!(walk.take(still(1, 60, SIZE)), Ok(Step::Page(2)));
             assert_eq!(walk.take(second_page), Ok(Step::Page(1)));
             assert_eq!(walk.take(still(1, 60, SIZE)), Ok(Step::Page(2)));
@@ -373,14 +385,14 @@ mod tests {
 
     #[test]
     fn a_page_without_a_number_is_the_one_asked_for() {
-        let mut walk = Walk::new(SIZE, 2, Vec::new());
+        let mut walk = Walk::new(SIZE, 2);
         let unnumbered = Page { number: None, ..still(1, 5, SIZE) };
         assert!(end(walk.take(unnumbered)).clean);
     }
 
     #[test]
     fn publishes_the_union_of_all_that_was_seen_when_restarts_are_used_up() {
-        let mut walk = Walk::new(SIZE, 1, Vec::new());
+        let mut walk = Walk::new(SIZE, 1);
         walk.take(page(1, 60, 0..30)).unwrap();
         assert_eq!(walk.take(page(2, 61, 30..60)), Ok(Step::Page(1)));
         walk.take(page(1, 60, 100..130)).unwrap();
@@ -394,7 +406,7 @@ mod tests {
 
     #[test]
     fn a_union_reads_on_until_the_count_is_reached_or_a_page_is_empty() {
-        let mut walk = Walk::new(100, 0, Vec::new());
+        let mut walk = Walk::new(100, 0);
         for number in 1..=4 {
             let ids = u64::from(number - 1) * 50..u64::from(number) * 50;
             assert_eq!(walk.take(page(number, 250, ids)), Ok(Step::Page(number + 1)));
@@ -402,14 +414,14 @@ mod tests {
         let walked = end(walk.take(page(5, 250, 200..250)));
         assert_eq!(walked.tasks.len(), 250);
 
-        let mut walk = Walk::new(100, 0, Vec::new());
+        let mut walk = Walk::new(100, 0);
         assert_eq!(walk.take(page(1, 80, 0..50)), Ok(Step::Page(2)));
         assert_eq!(end(walk.take(page(2, 80, []))).tasks.len(), 50);
     }
 
     #[test]
     fn an_expected_task_is_gone_from_a_single_page_at_once() {
-        let mut walk = Walk::new(SIZE, 2, vec![ImportId(99)]);
+        let mut walk = expecting(99);
         let walked = end(walk.take(still(1, 30, SIZE)));
         assert!(walked.clean);
         assert_eq!(walked.pages, 1);
@@ -417,7 +429,7 @@ mod tests {
 
     #[test]
     fn an_expected_task_is_gone_from_several_pages_only_if_two_passes_agree() {
-        let mut walk = Walk::new(SIZE, 2, vec![ImportId(99)]);
+        let mut walk = expecting(99);
         walk.take(still(1, 60, SIZE)).unwrap();
         assert_eq!(walk.take(still(2, 60, SIZE)), Ok(Step::Page(1)));
         walk.take(still(1, 60, SIZE)).unwrap();
@@ -429,7 +441,7 @@ mod tests {
     #[test]
     fn a_task_skipped_between_pages_is_found_by_the_second_pass() {
         // 29 was on page 2 until a task of page 1 went, and another came at the end.
-        let mut walk = Walk::new(SIZE, 2, vec![ImportId(30)]);
+        let mut walk = expecting(30);
         walk.take(page(1, 60, 0..30)).unwrap();
         assert_eq!(walk.take(page(2, 60, 31..61)), Ok(Step::Page(1)));
         walk.take(page(1, 60, 1..31)).unwrap();
@@ -439,11 +451,11 @@ mod tests {
 
     #[test]
     fn a_list_without_end_is_refused() {
-        let mut walk = Walk::new(SIZE, 2, Vec::new());
+        let mut walk = Walk::new(SIZE, 2);
         let error = walk.take(page(1, 30_001, 0..30)).unwrap_err();
         assert!(error.message().contains("needs 1001 pages"), "{error}");
 
-        let mut walk = Walk::new(SIZE, 2, Vec::new());
+        let mut walk = Walk::new(SIZE, 2);
         let mut asked = 0;
         let error = loop {
             asked += 1;

@@ -192,9 +192,9 @@ const PLAIN: &str = r#"{"PageNumber":1,"PageRecordCount":2,"TotalRecordCount":2,
 
 #[test]
 fn a_plain_answer_is_read_without_serde_and_an_odd_one_is_left_to_it() {
-    assert!(plain::read(PLAIN).is_some());
+    assert!(read_plain(PLAIN).is_some());
     let spaced = PLAIN.replace(',', " ,").replace(':', " : ").replace("[{", "[ {");
-    assert!(plain::read(&spaced).is_some());
+    assert!(read_plain(&spaced).is_some());
     for (part, odd) in [
         ("\"R\"", "\"\\u0052\""),
         ("\"R\"", "\"\n\""),
@@ -214,8 +214,23 @@ fn a_plain_answer_is_read_without_serde_and_an_odd_one_is_left_to_it() {
     ] {
         let text = PLAIN.replacen(part, odd, 1);
         assert_ne!(text, PLAIN);
-        assert_eq!(plain::read(&text), None, "{text}");
+        assert_eq!(read_plain(&text), None, "{text}");
     }
+}
+
+#[test]
+fn the_order_of_the_fields_may_change_from_task_to_task() {
+    let text = r#"{"TotalRecordCount":4,"Items":{"ImportResultFromDB":[
+{"ImportId":1,"ImportDataType":"Full","ImportDataStatus":"Failed"},
+{"ImportDataStatus":"Failed","ImportId":2,"ImportDataType":"Full","Extra":"1"},
+{"ImportDataStatus":"Success","ImportId":3,"Extra":"Full","ImportDataType":"Full"},
+{"ImportId":4,"ImportDataStatusDescription":"","ImportDataStatus":"Failed","ImportDataType":"Full"}
+]}}"#
+        .replace('\n', "");
+    assert!(read_plain(&text).is_some());
+    assert_readers_agree(text.as_bytes());
+    let ids = super::parse(text.as_bytes(), NOW.parse().unwrap()).unwrap().page.tasks;
+    assert_eq!(ids.iter().map(|task| task.import_id.0).collect::<Vec<_>>(), [1, 2, 3, 4]);
 }
 
 /// Pieces that make JSON another one, or none.
