@@ -6,7 +6,7 @@
 
 use std::collections::BTreeMap;
 use std::future::poll_fn;
-use std::io;
+use std::io::{self, Read as _};
 use std::net::Shutdown;
 use std::pin::{Pin, pin};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -14,7 +14,7 @@ use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
 use socket2::SockRef;
-use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+use tokio::io::{AsyncRead, AsyncWrite, Interest, ReadBuf};
 use tokio::net::TcpStream;
 
 use crate::clock::Clock;
@@ -211,13 +211,24 @@ impl AsyncRead for Watched {
     ) -> Poll<io::Result<()>> {
         loop {
             ready!(self.stream.poll_read_ready(context))?;
-            match self.stream.try_read_buf(buffer) {
-                Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
-                read => {
-                    if matches!(read, Ok(1..)) {
+            let (room, mut size) = (buffer.initialize_unfilled(), 0);
+            let read = self.stream.try_io(Interest::READABLE, || {
+                size = (&*SockRef::from(&*self.stream)).read(room)?;
+                // Nothing is left to read. Known here, this saves a system call that would say so.
+                let is_all = (1..room.len()).contains(&size);
+                if is_all { Err(io::ErrorKind::WouldBlock.into()) } else { Ok(()) }
+            });
+            match read {
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock && size == 0 => {}
+                Err(error) if error.kind() != io::ErrorKind::WouldBlock => {
+                    return Poll::Ready(Err(error));
+                }
+                _ => {
+                    buffer.advance(size);
+                    if size > 0 {
                         self.activity.received();
                     }
-                    return Poll::Ready(read.map(|_| ()));
+                    return Poll::Ready(Ok(()));
                 }
             }
         }

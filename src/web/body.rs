@@ -9,10 +9,13 @@ use hyper::body::{Frame, SizeHint};
 
 use crate::metrics::Page;
 
+use super::outbox::Place;
+
 /// A body whose size is known.
 pub(super) struct Body {
     pieces: Box<dyn Iterator<Item = Bytes> + Send>,
     left: u64,
+    place: Option<Place>,
 }
 
 impl Body {
@@ -20,18 +23,29 @@ impl Body {
     pub(super) fn size(&self) -> u64 {
         self.left
     }
+
+    /// All that is left to send.
+    pub(super) fn take_all(&mut self) -> Vec<Bytes> {
+        self.left = 0;
+        self.pieces.by_ref().collect()
+    }
+
+    /// Holds a place in the outbox as long as there is something to send.
+    pub(super) fn hold(&mut self, place: Option<Place>) {
+        self.place = place;
+    }
 }
 
 impl From<Page> for Body {
     fn from(page: Page) -> Self {
-        Self { left: page.size(), pieces: page.into_pieces() }
+        Self { left: page.size(), pieces: page.into_pieces(), place: None }
     }
 }
 
 impl From<String> for Body {
     fn from(text: String) -> Self {
         let left = text.len() as u64;
-        Self { pieces: Box::new(std::iter::once(Bytes::from(text))), left }
+        Self { pieces: Box::new(std::iter::once(Bytes::from(text))), left, place: None }
     }
 }
 

@@ -23,7 +23,6 @@ use crate::clock::Clock;
 use super::Limits;
 use super::activity::{Activity, Answering, Watched};
 use super::body::Body;
-use super::outbox::Place;
 use super::routes::Routes;
 use super::sending::Sending;
 use super::tls::H2;
@@ -189,8 +188,7 @@ impl Server {
             answer.headers_mut().insert(CONTENT_LENGTH, size);
             *answer.body_mut() = Body::from(String::new());
         }
-        let place = answer.extensions_mut().remove::<Option<Arc<Place>>>().flatten();
-        Ok(answer.map(|body| Sending::new(body, answering, place)))
+        Ok(answer.map(|body| Sending::new(body, answering)))
     }
 }
 

@@ -14,6 +14,7 @@ mod negotiation;
 mod outbox;
 mod rate;
 mod response;
+mod rope;
 mod routes;
 mod scrape;
 mod sending;

@@ -126,8 +126,8 @@ impl Routes {
         &self.site.guard
     }
 
-    /// Answers a request, counts it, and logs it at debug level. The answer carries its place in
-    /// the outbox, if it has one; `cut` ends the connection if others need it.
+    /// Answers a request, counts it, and logs it at debug level. `cut` ends the connection if others
+    /// need the place in the outbox that the answer holds.
     pub(super) async fn answer(
         &self,
         mut request: Request<Incoming>,
@@ -189,7 +189,7 @@ impl Routes {
                 // Nothing closes the outbox, so there is a place in the end.
                 let place = self.outbox.place(cut).await;
                 let mut answer = self.respond(endpoint, request).await;
-                answer.extensions_mut().insert(place.map(Arc::new));
+                answer.body_mut().hold(place);
                 answer
             }
             Some(endpoint) => self.respond(endpoint, request).await,
