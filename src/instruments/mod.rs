@@ -2,9 +2,10 @@
 
 pub mod catalog;
 mod group;
+mod http;
 mod process;
 
-use std::sync::Arc;
+use std::sync::{Arc, RwLockReadGuard};
 use std::time::Duration;
 
 use chrono::{DateTime, Utc};
@@ -18,19 +19,21 @@ use crate::domain::LIST_IMPORTS;
 
 use catalog::Family;
 use group::Group;
+use http::OfHttp;
 use process::OwnProcess;
 
 pub use group::Families;
+pub use http::HttpSeries;
 
 /// How many groups of families there are.
 pub const GROUPS: usize = 4;
+/// The place of the group that each scrape changes.
+pub const HTTP: usize = 1;
 
 /// Seconds; API answers take between a few milliseconds and the request timeout.
 const API_BUCKETS: &[f64] = &[0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0];
 /// Seconds; a poll that starts within one is on time.
 const DELAY_BUCKETS: &[f64] = &[0.1, 1.0, 5.0, 15.0, 60.0, 300.0, 900.0];
-/// Seconds; pages are made from memory.
-const HTTP_BUCKETS: &[f64] = &[0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 1.0];
 
 /// Counts and measures what the exporter does. Cheap to clone; clones count together.
 ///
@@ -57,13 +60,6 @@ struct OfAccounts {
     config_reload_successful: GaugeVec,
     discovered_instances: GaugeVec,
     discovery_last_success: GaugeVec,
-}
-
-/// About requests to the exporter: each changes them.
-#[derive(Debug)]
-struct OfHttp {
-    request_duration: HistogramVec,
-    requests: IntCounterVec,
 }
 
 #[derive(Debug)]
@@ -277,17 +273,18 @@ impl Instruments {
     }
 
     /// Makes the counter of a handler's good answers exist at 0.
-    pub fn announce_handler(&self, handler: &str) {
-        self.http.change(|http| http.requests.with_label_values(&["200", handler]));
+    pub fn announce_handler(&self, handler: &'static str) {
+        self.http.change(|http| http.announce(handler));
     }
 
     /// An HTTP request was answered.
-    pub fn http_request(&self, handler: &str, status: u16, took: Duration) {
-        let (status, seconds) = (status.to_string(), took.as_secs_f64());
-        self.http.change(|http| {
-            http.requests.with_label_values(&[status.as_str(), handler]).inc();
-            http.request_duration.with_label_values(&[handler]).observe(seconds);
-        });
+    pub fn http_request(&self, handler: &'static str, status: u16, took: Duration) {
+        self.http.change(|http| http.answered(handler, status, took));
+    }
+
+    /// The series of the group [`HTTP`], to be read one by one.
+    pub fn http_series(&self) -> RwLockReadGuard<'_, HttpSeries> {
+        self.http.read().series()
     }
 }
 
@@ -308,15 +305,6 @@ impl OfAccounts {
             config_reload_successful: gauge(registry, catalog::CONFIG_RELOAD_SUCCESSFUL)?,
             discovered_instances: gauge(registry, catalog::DISCOVERED_INSTANCES)?,
             discovery_last_success: gauge(registry, catalog::DISCOVERY_LAST_SUCCESS)?,
-        })
-    }
-}
-
-impl OfHttp {
-    fn register(registry: &Registry) -> Result<Self, prometheus::Error> {
-        Ok(Self {
-            request_duration: histogram(registry, catalog::HTTP_REQUEST_DURATION, HTTP_BUCKETS)?,
-            requests: counter(registry, catalog::HTTP_REQUESTS)?,
         })
     }
 }

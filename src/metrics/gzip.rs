@@ -17,6 +17,9 @@ pub(super) const HEADER: [u8; 10] = [0x1f, 0x8b, 8, 0, 0, 0, 0, 0, 0, 0xff];
 /// Size of the pieces that are deflated by themselves: more than a run of the page commonly has.
 const PIECE: usize = 128 * 1024;
 
+/// Text that a block can hold that is not compressed, in bytes.
+const MAX_STORED: usize = u16::MAX as usize;
+
 /// Text, and what stands for it in a member.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Fragment {
@@ -44,16 +47,31 @@ pub(super) struct Press {
 }
 
 impl Fragment {
+    /// A text as it is: larger than deflated, and made at once.
+    pub(super) fn stored(text: &[u8]) -> Self {
+        let mut blocks = Vec::with_capacity(text.len() + 5 * text.len().div_ceil(MAX_STORED));
+        for part in text.chunks(MAX_STORED) {
+            store(part, false, &mut blocks);
+        }
+        Self { deflated: blocks.into(), sum: Sum::of(text) }
+    }
+
     /// The last fragment of a member: a short text as it is, in a block that says that it is the
     /// last.
     pub(super) fn last(text: &'static str) -> Self {
-        let size = text.len() as u16;
-        let mut deflated = vec![1];
-        deflated.extend_from_slice(&size.to_le_bytes());
-        deflated.extend_from_slice(&(!size).to_le_bytes());
-        deflated.extend_from_slice(text.as_bytes());
-        Self { deflated: deflated.into(), sum: Sum::of(text.as_bytes()) }
+        let mut block = Vec::new();
+        store(text.as_bytes(), true, &mut block);
+        Self { deflated: block.into(), sum: Sum::of(text.as_bytes()) }
     }
+}
+
+/// Writes a block of text that is not compressed.
+fn store(text: &[u8], is_last: bool, blocks: &mut Vec<u8>) {
+    let size = text.len() as u16;
+    blocks.push(is_last.into());
+    blocks.extend_from_slice(&size.to_le_bytes());
+    blocks.extend_from_slice(&(!size).to_le_bytes());
+    blocks.extend_from_slice(text);
 }
 
 impl Default for Sum {

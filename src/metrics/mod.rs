@@ -16,6 +16,7 @@ mod plan;
 mod registered;
 mod section;
 mod states;
+mod template;
 mod text;
 
 use std::sync::atomic::{AtomicBool, Ordering};

@@ -4,13 +4,15 @@ use std::sync::{Mutex, PoisonError};
 
 use bytes::Bytes;
 use chrono::{DateTime, Utc};
+use prometheus::core::Metric as _;
 
-use crate::instruments::{Families, GROUPS, Instruments};
+use crate::instruments::{Families, GROUPS, HTTP, HttpSeries, Instruments};
 
 use super::format::Format;
 use super::gzip::{Fragment, Press};
 use super::registered;
-use super::text::written;
+use super::template::Template;
+use super::text::{Value, written};
 
 /// Makes the text of each group of the instruments' families, and keeps it.
 pub(super) struct Own {
@@ -20,67 +22,110 @@ pub(super) struct Own {
 
 struct Kept {
     press: Press,
-    /// By group and format.
-    made: [[Option<Made>; Format::ALL.len()]; GROUPS],
+    /// By format and group.
+    made: [[Made; GROUPS]; Format::ALL.len()],
+    /// By format.
+    http: [HttpText; Format::ALL.len()],
 }
 
+#[derive(Default)]
 struct Made {
     /// What the group's [`changes`](Families::changes) were before it was made.
-    changes: u64,
+    changes: Option<u64>,
     text: Bytes,
     deflated: Option<Fragment>,
 }
 
+/// Writes the group that each scrape changes.
+#[derive(Default)]
+struct HttpText {
+    template: Option<Template>,
+    /// How many series there were when it was made.
+    series: usize,
+}
+
 impl Own {
     pub(super) fn new(instruments: Instruments) -> Self {
-        let kept = Kept { press: Press::default(), made: Default::default() };
+        let press = Press::default();
+        let kept = Kept { press, made: Default::default(), http: Default::default() };
         Self { instruments, kept: Mutex::new(kept) }
     }
 
     /// The text of each group at `now`, in the order of the page.
     pub(super) fn texts(&self, format: Format, now: DateTime<Utc>) -> [Bytes; GROUPS] {
         let mut kept = self.kept.lock().unwrap_or_else(PoisonError::into_inner);
-        let groups = self.instruments.groups(now);
-        std::array::from_fn(|group| {
-            let kept = &mut kept.made[group][format as usize];
-            Made::of(groups[group], format, kept).text.clone()
-        })
+        self.refresh(format, now, &mut kept);
+        kept.made[format as usize].each_ref().map(|made| made.text.clone())
     }
 
     /// The same, deflated.
     pub(super) fn fragments(&self, format: Format, now: DateTime<Utc>) -> [Fragment; GROUPS] {
         let mut kept = self.kept.lock().unwrap_or_else(PoisonError::into_inner);
-        let Kept { press, made } = &mut *kept;
+        self.refresh(format, now, &mut kept);
+        let Kept { press, made, .. } = &mut *kept;
         let mut fragments: [Fragment; GROUPS] = Default::default();
-        for (group, families) in self.instruments.groups(now).into_iter().enumerate() {
-            let made = Made::of(families, format, &mut made[group][format as usize]);
+        for (group, made) in made[format as usize].iter_mut().enumerate() {
             fragments[group] = match made.deflated.take() {
                 Some(fragment) => fragment,
+                // Deflating it would take most of the time of a small page, for a kilobyte or two.
+                None if group == HTTP => Fragment::stored(&made.text),
                 None => press.fragment(|text| text.bytes(&made.text)),
             };
             made.deflated = Some(fragments[group].clone());
         }
         fragments
     }
+
+    /// Makes anew what has changed.
+    fn refresh(&self, format: Format, now: DateTime<Utc>, kept: &mut Kept) {
+        let (made, http) = (&mut kept.made[format as usize], &mut kept.http[format as usize]);
+        let groups = self.instruments.groups(now).into_iter().zip(made).enumerate();
+        for (group, (families, made)) in groups {
+            let changes = Some(families.changes());
+            if made.changes != changes {
+                let text = match group {
+                    HTTP => http.write(families, &self.instruments.http_series(), format),
+                    _ => gathered(families, format),
+                };
+                *made = Made { changes, text: text.into(), deflated: None };
+            }
+        }
+    }
 }
 
-impl Made {
-    /// What was made of `families`, or what is made now if they have changed.
-    fn of<'k>(families: Families<'_>, format: Format, kept: &'k mut Option<Self>) -> &'k mut Self {
-        let changes = families.changes();
-        let made = match kept.take() {
-            Some(made) if made.changes == changes => made,
+impl HttpText {
+    fn write(&mut self, families: Families<'_>, series: &HttpSeries, format: Format) -> Vec<u8> {
+        match &self.template {
+            Some(template) if self.series == series.len() => template.filled(values(series)),
             _ => {
-                let text = written(|text| {
-                    for family in families.gather() {
-                        registered::write(&family, format, text);
-                    }
-                });
-                Self { changes, text: text.into(), deflated: None }
+                let text = gathered(families, format);
+                (self.template, self.series) = (Some(Template::of(&text)), series.len());
+                text
             }
-        };
-        kept.insert(made)
+        }
     }
+}
+
+fn gathered(families: Families<'_>, format: Format) -> Vec<u8> {
+    written(|text| {
+        for family in families.gather() {
+            registered::write(&family, format, text);
+        }
+    })
+}
+
+/// The values of all samples, as [`registered::write`] writes them.
+fn values(series: &HttpSeries) -> impl Iterator<Item = Value> {
+    let durations = series.durations.values().flat_map(|duration| {
+        let metric = duration.metric();
+        let histogram = metric.get_histogram();
+        let count = histogram.get_sample_count();
+        let buckets = histogram.get_bucket().iter().map(|bucket| bucket.cumulative_count());
+        let mut values: Vec<_> = buckets.chain([count]).map(Value::Integer).collect();
+        values.extend([Value::Float(histogram.get_sample_sum()), Value::Integer(count)]);
+        values
+    });
+    durations.chain(series.requests.values().map(|requests| Value::Integer(requests.get())))
 }
 
 #[cfg(test)]
@@ -90,6 +135,23 @@ mod tests {
     use super::*;
 
     const NOW: DateTime<Utc> = DateTime::UNIX_EPOCH;
+
+    #[test]
+    fn http_is_shown_as_it_would_be_gathered() {
+        let instruments = Instruments::new().unwrap();
+        let own = Own::new(instruments.clone());
+        let answers =
+            [("metrics", 200, 1), ("metrics", 200, 70), ("api", 404, 2_000), ("metrics", 500, 30)];
+        instruments.announce_handler("metrics");
+        for (handler, status, milliseconds) in answers {
+            let took = std::time::Duration::from_millis(milliseconds);
+            instruments.http_request(handler, status, took);
+            for format in Format::ALL {
+                let gathered = gathered(instruments.groups(NOW)[HTTP], format);
+                assert_eq!(own.texts(format, NOW)[HTTP], gathered);
+            }
+        }
+    }
 
     #[test]
     fn a_change_shows_at_once_and_leaves_the_other_groups_as_they_were() {
@@ -105,7 +167,7 @@ mod tests {
             let after = own.texts(format, NOW);
             let fragments_after = own.fragments(format, NOW);
             for group in 0..GROUPS {
-                let is_http = group == 1;
+                let is_http = group == HTTP;
                 assert_eq!(before[group] != after[group], is_http, "{group}");
                 // Not only the same, but kept.
                 let same = before[group].as_ptr() == after[group].as_ptr();

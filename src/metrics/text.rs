@@ -122,10 +122,7 @@ impl<'a> Text<'a> {
     /// Writes a value and ends its line.
     pub(super) fn value(&mut self, value: Value) {
         self.open.push(b' ');
-        match value {
-            Value::Integer(integer) => self.raw(itoa::Buffer::new().format(integer)),
-            Value::Float(float) => float_into(float, &mut self.open),
-        }
+        value.write(&mut self.open);
         self.end_line();
     }
 
@@ -156,6 +153,17 @@ pub(super) fn written(write: impl FnOnce(&mut Text<'_>)) -> Vec<u8> {
 pub(super) enum Value {
     Integer(u64),
     Float(f64),
+}
+
+impl Value {
+    pub(super) fn write(self, text: &mut Vec<u8>) {
+        match self {
+            Self::Integer(integer) => {
+                text.extend_from_slice(itoa::Buffer::new().format(integer).as_bytes());
+            }
+            Self::Float(float) => float_into(float, text),
+        }
+    }
 }
 
 /// Writes samples of one instance in one family of the catalog.
