@@ -151,15 +151,22 @@ mod tests {
     proptest! {
         #[test]
         fn fragments_in_any_order_are_one_member(
-            texts in prop::collection::vec(prop::collection::vec("[a-z0-9 ]{0,40}", 0..200), 0..6),
+            texts in prop::collection::vec(
+                (prop::collection::vec("[a-z0-9 ]{0,40}", 0..200), 1..40_usize, any::<bool>()),
+                0..6,
+            ),
             swap in any::<prop::sample::Index>(),
         ) {
             let mut press = Press::default();
             let mut made: Vec<(String, Fragment)> = texts
                 .iter()
-                .map(|words| {
-                    let text = words.concat();
-                    let fragment = press.fragment(|into| into.raw(&text));
+                .map(|(words, times, is_stored)| {
+                    let text = words.concat().repeat(*times);
+                    let fragment = if *is_stored {
+                        Fragment::stored(text.as_bytes())
+                    } else {
+                        press.fragment(|into| into.raw(&text))
+                    };
                     (text, fragment)
                 })
                 .collect();

@@ -191,7 +191,9 @@ struct Member {
 
 impl Member {
     fn new() -> Self {
-        Self { sum: Sum::default(), pieces: Vec::new(), small: gzip::HEADER.to_vec() }
+        let mut small = Vec::with_capacity(SMALL);
+        small.extend_from_slice(&gzip::HEADER);
+        Self { sum: Sum::default(), pieces: Vec::new(), small }
     }
 
     fn push(&mut self, sum: Sum, piece: &Bytes) {

@@ -1,7 +1,7 @@
 //! A page that is ready to be sent.
 
 use std::collections::VecDeque;
-use std::iter::from_fn;
+use std::iter::{from_fn, once};
 use std::sync::Arc;
 
 use bytes::Bytes;
@@ -14,6 +14,10 @@ use super::text::{LINE, Memory, Text};
 /// takes few system calls, small enough to stay in a processor's cache until it is sent, and with
 /// their last line no more than what a connection takes at once.
 const PIECE: usize = 64 * 1024 - LINE;
+
+/// Text of instances that is kept when it was written once, in bytes: it is less than a connection
+/// needs for itself, and writing it would take longer than sending it. More is written each time.
+const KEPT: u64 = 128 * 1024;
 
 /// A page whose size is known. Text is written while it is sent, piece by piece.
 pub struct Page {
@@ -46,6 +50,16 @@ impl Page {
     /// A page of text.
     pub(super) fn text(page: TextPage) -> Self {
         let planned: u64 = page.plan.sections.iter().map(|section| section.size(page.format)).sum();
+        if planned <= KEPT {
+            let TextPage { before, plan, format, after } = page;
+            let kept = plan.texts[format as usize].get_or_init(|| {
+                let alone =
+                    TextPage { before: vec![], plan: Arc::clone(&plan), format, after: vec![] };
+                alone.into_pieces(planned).collect()
+            });
+            let kept = kept.iter().cloned();
+            return Self::ready(once(before.into()).chain(kept).chain([after.into()]).collect());
+        }
         let size = planned + (page.before.len() + page.after.len()) as u64;
         Self { size, content: Content::Text(page) }
     }

@@ -1,14 +1,15 @@
 //! The part of the page that instances contribute, planned once and kept until one of them changes.
 
 use std::ops::Range;
-use std::sync::{Arc, LazyLock};
+use std::sync::{Arc, LazyLock, OnceLock};
 
+use bytes::Bytes;
 use chrono::{DateTime, Utc};
 
 use crate::store::InstanceSnapshot;
 
 use super::fleet::{Changes, Fleet};
-use super::format::has_common_header;
+use super::format::{Format, has_common_header};
 use super::gzip::{Fragment, Press};
 use super::instances::CONTRIBUTIONS;
 use super::section::Section;
@@ -23,6 +24,8 @@ pub(super) struct Plan {
     /// How many instances are in each state: the text of the family, and the same deflated.
     pub(super) states: (Vec<u8>, Fragment),
     pub(super) sections: Vec<Section>,
+    /// The text of the sections in each of [`Format::ALL`], if [`Page`](super::Page) keeps it.
+    pub(super) texts: [OnceLock<Vec<Bytes>>; Format::ALL.len()],
 }
 
 /// The sections of a page: one begins at each family whose header differs between formats.
@@ -55,7 +58,7 @@ impl Plan {
         let until = withdrawals.filter(|until| *until >= at).min();
         let states = states::text(&fleet.snapshots);
         let deflated = press.fragment(|text| text.bytes(&states));
-        Self { fleet, until, states: (states, deflated), sections }
+        Self { fleet, until, states: (states, deflated), sections, texts: Default::default() }
     }
 
     /// Whether the same snapshots would give the same plan at `now`.
