@@ -2,7 +2,7 @@
 //!
 //! What instances contribute is deflated when it changes, not when it is asked for: a [`plan`] of
 //! all their samples is kept, and only the runs of it in which something changed are made anew. The
-//! exporter's own families come from the registry at each scrape and join the same page. Sending it
+//! exporter's own families come from the registry when they have changed and join the same page. Sending it
 //! is the business of `web`.
 
 mod deflate;

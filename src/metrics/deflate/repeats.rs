@@ -190,19 +190,14 @@ fn word_at(text: &[u8], at: usize) -> Option<u64> {
 /// How many bytes are the same, up to [`LONGEST`].
 fn common(text: &[u8], earlier: &[u8]) -> usize {
     let text = &text[..text.len().min(LONGEST)];
-    let earlier = &earlier[..text.len()];
-    let blocks = text.as_chunks::<32>().0.iter().zip(earlier.as_chunks::<32>().0);
-    let same = 32 * blocks.take_while(|(text, earlier)| text == earlier).count();
-    let (text, earlier) = (&text[same..], &earlier[same..]);
-    let words = text.as_chunks::<8>().0.iter().zip(earlier.as_chunks::<8>().0);
-    let mut length = same;
-    for (text, earlier) in words {
-        let difference = u64::from_le_bytes(*text) ^ u64::from_le_bytes(*earlier);
+    let (blocks, rest) = text.as_chunks::<16>();
+    let (earlier_blocks, earlier_rest) = earlier[..text.len()].as_chunks::<16>();
+    for (place, (block, earlier)) in blocks.iter().zip(earlier_blocks).enumerate() {
+        let difference = u128::from_le_bytes(*block) ^ u128::from_le_bytes(*earlier);
         if difference != 0 {
-            return length + difference.trailing_zeros() as usize / 8;
+            return 16 * place + difference.trailing_zeros() as usize / 8;
         }
-        length += 8;
     }
-    let rest = text.iter().zip(earlier).skip(length - same);
-    length + rest.take_while(|(text, earlier)| text == earlier).count()
+    let same = rest.iter().zip(earlier_rest).take_while(|(byte, earlier)| byte == earlier);
+    16 * blocks.len() + same.count()
 }

@@ -92,6 +92,7 @@ impl Tokens {
         self.symbols[END_OF_BLOCK] = 1;
     }
 
+    #[inline]
     pub(super) fn push_byte(&mut self, byte: u8) {
         self.symbols[usize::from(byte)] += 1;
         self.list.push(Token(byte.into()));
