@@ -2,16 +2,22 @@
 //! advisories above all; this much is checked without it.
 
 use std::collections::BTreeSet;
+use std::path::Path;
 use std::process::Command;
 
 use crate::golden::root;
 
 /// Crates of `Cargo.lock` for the platforms that we build for.
 fn packages() -> Vec<serde_json::Value> {
+    packages_of(root())
+}
+
+/// The same of the package in this directory, whose lock file must need no change.
+fn packages_of(directory: &Path) -> Vec<serde_json::Value> {
     let output = Command::new(env!("CARGO"))
         .args(["metadata", "--format-version=1", "--locked"])
         .args(["--filter-platform=x86_64-unknown-linux-gnu"])
-        .current_dir(root())
+        .current_dir(directory)
         .output()
         .unwrap();
     assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
@@ -44,6 +50,12 @@ fn every_licence_is_one_that_deny_toml_allows() {
         let license = package["license"].as_str().unwrap_or("none");
         assert!(is_met(license, &allowed), "{}: {license}", package["name"]);
     }
+}
+
+#[test]
+fn the_fuzz_targets_are_locked_to_what_the_exporter_needs_now() {
+    let packages = packages_of(&root().join("fuzz"));
+    assert!(packages.iter().any(|package| package["name"] == env!("CARGO_PKG_NAME")));
 }
 
 #[test]
