@@ -13,16 +13,15 @@ use aliyun_rds_import_exporter::metrics::{Coding, Exposition, Format};
 use aliyun_rds_import_exporter::store::{GoodWalk, InstanceSnapshot, Store, TaskList};
 use anyhow::Context as _;
 use chrono::{DateTime, Utc};
-use flate2::{Compress, Compression, FlushCompress};
+use flate2::{Compress, FlushCompress};
 use serde::Deserialize;
 
 use crate::Scale;
 use crate::fleet::{self, Life};
 use crate::process::thread_cpu;
 use crate::report::{Goal, Report, median};
+use crate::static_page::LEVEL;
 
-/// The level to which the page is compared, and what is deflated alone.
-const LEVEL: u32 = 6;
 const TASKS: usize = 100;
 /// How many pages are made ready while the whole fleet is polled once: one every two seconds, at the
 /// default interval of a minute.
@@ -180,7 +179,7 @@ fn allocations(fleet: &Fleet, report: &mut Report) -> anyhow::Result<()> {
 fn parse_and_deflate(fleet: &Fleet, number: usize) -> anyhow::Result<Duration> {
     let page = page(number, 0, fleet.now);
     let text = fleet.text(number)?;
-    let mut deflate = Compress::new(Compression::new(LEVEL), false);
+    let mut deflate = Compress::new(LEVEL, false);
     let mut deflated = Vec::with_capacity(text.len());
     let before = thread_cpu()?;
     let body: Body<'_> = serde_json::from_str(&page)?;

@@ -38,9 +38,12 @@ pub(crate) fn serve(options: &Options) -> anyhow::Result<()> {
     })
 }
 
-/// The text as one member, of the level that most programs have as their default.
+/// The level that most programs have as their default.
+pub(crate) const LEVEL: Compression = Compression::new(6);
+
+/// The text as one member.
 pub(crate) fn gzip(text: &[u8]) -> anyhow::Result<Vec<u8>> {
-    let mut encoder = GzEncoder::new(Vec::new(), Compression::new(6));
+    let mut encoder = GzEncoder::new(Vec::new(), LEVEL);
     encoder.write_all(text)?;
     Ok(encoder.finish()?)
 }

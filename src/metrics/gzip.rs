@@ -12,10 +12,14 @@ use super::deflate::Deflater;
 use super::text::{Memory, Text};
 
 /// What a member starts with: deflate, no name, no time, unknown file system.
-pub(super) const HEADER: [u8; 10] = [0x1f, 0x8b, 8, 0, 0, 0, 0, 0, 0, 0xff];
+const HEADER: [u8; 10] = [0x1f, 0x8b, 8, 0, 0, 0, 0, 0, 0, 0xff];
 
 /// Size of the pieces that are deflated by themselves: more than a run of the page commonly has.
 const PIECE: usize = 128 * 1024;
+
+/// Size from which a piece is sent as it is, in bytes: less than that is copied sooner than sent by
+/// itself.
+const SMALL: usize = 16 * 1024;
 
 /// Text that a block can hold that is not compressed, in bytes.
 const MAX_STORED: usize = u16::MAX as usize;
@@ -39,6 +43,14 @@ pub(super) struct Sum {
     pub(super) size: u64,
 }
 
+/// A member in the making.
+pub(super) struct Member {
+    sum: Sum,
+    pieces: Vec<Bytes>,
+    /// What stands behind the pieces.
+    small: Vec<u8>,
+}
+
 /// Makes fragments. Its memory is used again and again.
 #[derive(Default)]
 pub(super) struct Press {
@@ -58,7 +70,7 @@ impl Fragment {
 
     /// The last fragment of a member: a short text as it is, in a block that says that it is the
     /// last.
-    pub(super) fn last(text: &'static str) -> Self {
+    fn last(text: &'static str) -> Self {
         let mut block = Vec::new();
         store(text.as_bytes(), true, &mut block);
         Self { deflated: block.into(), sum: Sum::of(text.as_bytes()) }
@@ -97,12 +109,45 @@ impl Sum {
     }
 
     /// What a member of this text ends with.
-    pub(super) fn trailer(self) -> [u8; 8] {
+    fn trailer(self) -> [u8; 8] {
         let mut trailer = [0; 8];
         trailer[..4].copy_from_slice(&self.crc.to_le_bytes());
         // The size is modulo 2^32 there.
         trailer[4..].copy_from_slice(&(self.size as u32).to_le_bytes());
         trailer
+    }
+}
+
+impl Member {
+    pub(super) fn new() -> Self {
+        let mut small = Vec::with_capacity(SMALL);
+        small.extend_from_slice(&HEADER);
+        Self { sum: Sum::default(), pieces: Vec::new(), small }
+    }
+
+    pub(super) fn push(&mut self, fragment: &Fragment) {
+        self.push_joined(fragment.sum, std::iter::once(&fragment.deflated));
+    }
+
+    /// Adds what fragments have become that were joined before; `sum` is that of all their text.
+    pub(super) fn push_joined<'a>(&mut self, sum: Sum, pieces: impl Iterator<Item = &'a Bytes>) {
+        self.sum = self.sum.followed_by(sum);
+        for piece in pieces {
+            if piece.len() < SMALL {
+                self.small.extend_from_slice(piece);
+            } else {
+                self.pieces.push(std::mem::take(&mut self.small).into());
+                self.pieces.push(Bytes::clone(piece));
+            }
+        }
+    }
+
+    /// The whole member, whose text ends with `end`.
+    pub(super) fn finish(mut self, end: &'static str) -> Vec<Bytes> {
+        self.push(&Fragment::last(end));
+        self.small.extend_from_slice(&self.sum.trailer());
+        self.pieces.push(self.small.into());
+        self.pieces
     }
 }
 
@@ -140,14 +185,6 @@ mod tests {
 
     use super::*;
 
-    fn member(fragments: &[Fragment]) -> Vec<u8> {
-        let sum = fragments.iter().fold(Sum::default(), |sum, next| sum.followed_by(next.sum));
-        let mut member = HEADER.to_vec();
-        member.extend(fragments.iter().flat_map(|fragment| &fragment.deflated));
-        member.extend(sum.trailer());
-        member
-    }
-
     proptest! {
         #[test]
         fn fragments_in_any_order_are_one_member(
@@ -174,12 +211,18 @@ mod tests {
                 let place = swap.index(made.len());
                 made.rotate_left(place);
             }
-            made.push(("end".into(), Fragment::last("end")));
+            let mut member = Member::new();
+            let mut texts = String::new();
+            for (text, fragment) in &made {
+                member.push(fragment);
+                texts.push_str(text);
+            }
+            texts.push_str("end");
 
-            let (texts, fragments): (Vec<_>, Vec<_>) = made.into_iter().unzip();
+            let member = member.finish("end").concat();
             let mut read = String::new();
-            flate2::read::GzDecoder::new(&*member(&fragments)).read_to_string(&mut read).unwrap();
-            prop_assert_eq!(read, texts.concat());
+            flate2::read::GzDecoder::new(&*member).read_to_string(&mut read).unwrap();
+            prop_assert_eq!(read, texts);
         }
     }
 }

@@ -23,7 +23,6 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError, RwLock};
 use std::time::Duration;
 
-use bytes::Bytes;
 use chrono::{DateTime, Utc};
 use tokio_util::sync::CancellationToken;
 
@@ -31,7 +30,7 @@ use crate::clock::Clock;
 use crate::instruments::Instruments;
 use crate::store::Store;
 
-use gzip::{Fragment, Press, Sum};
+use gzip::{Member, Press};
 use own::Own;
 use page::TextPage;
 use plan::Plan;
@@ -41,9 +40,6 @@ pub use page::Page;
 
 /// Time between two plans that nobody waits for.
 const PAUSE: Duration = Duration::from_secs(2);
-/// Size from which a fragment is sent as it is, in bytes: less than that is copied sooner than sent
-/// by itself.
-const SMALL: usize = 16 * 1024;
 /// How many plans that nobody asked for are made before the exporter waits for a scrape.
 const UNASKED: u32 = 150;
 
@@ -113,18 +109,15 @@ impl Exposition {
                 let [accounts, http, polls, process] = self.0.own.fragments(format, now);
                 let mut member = Member::new();
                 for fragment in [&accounts, &http, &plan.states.1, &polls] {
-                    member.push(fragment.sum, &fragment.deflated);
+                    member.push(fragment);
                 }
                 for section in &plan.sections {
-                    let opening = section.opening(format);
-                    member.push(opening.sum, &opening.deflated);
+                    member.push(section.opening(format));
                     let (sum, pieces) = section.rest();
-                    member.push_pieces(sum, pieces);
+                    member.push_joined(sum, pieces);
                 }
-                member.push(process.sum, &process.deflated);
-                let end = Fragment::last(format.end());
-                member.push(end.sum, &end.deflated);
-                member.finish()
+                member.push(&process);
+                Page::ready(member.finish(format.end()))
             }
         }
     }
@@ -178,44 +171,5 @@ impl Shared {
         let current = Current { revision, plan: Arc::clone(&plan) };
         *self.current.write().unwrap_or_else(PoisonError::into_inner) = Some(current);
         plan
-    }
-}
-
-/// A page as one gzip member.
-struct Member {
-    sum: Sum,
-    pieces: Vec<Bytes>,
-    /// What stands behind the pieces.
-    small: Vec<u8>,
-}
-
-impl Member {
-    fn new() -> Self {
-        let mut small = Vec::with_capacity(SMALL);
-        small.extend_from_slice(&gzip::HEADER);
-        Self { sum: Sum::default(), pieces: Vec::new(), small }
-    }
-
-    fn push(&mut self, sum: Sum, piece: &Bytes) {
-        self.push_pieces(sum, std::iter::once(piece));
-    }
-
-    fn push_pieces<'a>(&mut self, sum: Sum, pieces: impl Iterator<Item = &'a Bytes>) {
-        self.sum = self.sum.followed_by(sum);
-        for piece in pieces {
-            if piece.len() < SMALL {
-                self.small.extend_from_slice(piece);
-            } else {
-                self.pieces.push(std::mem::take(&mut self.small).into());
-                self.pieces.push(Bytes::clone(piece));
-            }
-        }
-    }
-
-    /// Ends the page, whose last piece must have ended the member.
-    fn finish(mut self) -> Page {
-        self.small.extend_from_slice(&self.sum.trailer());
-        self.pieces.push(self.small.into());
-        Page::ready(self.pieces)
     }
 }
