@@ -25,7 +25,11 @@ async fn the_official_sdk_lists_discovers_assumes_a_role_and_is_refused_by_eithe
     for (word, signature) in [("v3", "ACS3-HMAC-SHA256"), ("v2", "HMAC-SHA1")] {
         let got = run("new_sdk.py", &[PROVIDER, TOKEN, word], signature).await;
         check(&got);
-        assert_eq!(got["with_token"], got["with_role"]);
+        let (with_role, reached) = without_positions(&got["with_role"]);
+        let (with_token, reached_later) = without_positions(&got["with_token"]);
+        assert_eq!(with_token, with_role);
+        // A second may have passed in between.
+        assert!(reached.iter().zip(&reached_later).all(|(first, second)| first <= second));
         assert_eq!(got["wrong_secret"], json!([400, "SignatureDoesNotMatch"]), "{signature}");
     }
 }
@@ -137,6 +141,12 @@ fn check(got: &Value) {
     assert_eq!(got["one"][0][0], 75);
     assert_eq!(got["unknown_instance"], json!([404, "InvalidDBInstanceId.NotFound"]));
     assert_eq!(got["bad_page_size"], json!([400, "InvalidPageSize.Malformed"]));
+}
+
+/// Tasks, and how far each had come, which moves on with the machine's time.
+fn without_positions(tasks: &Value) -> (Vec<&[Value]>, Vec<&str>) {
+    let tasks = tasks.as_array().unwrap().iter().map(|task| task.as_array().unwrap());
+    tasks.map(|task| (&task[..4], task[4].as_str().unwrap())).unzip()
 }
 
 fn root() -> &'static Path {
