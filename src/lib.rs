@@ -8,8 +8,8 @@
 //!                        Prometheus, people <- web <- metrics (exposition), status (page, JSON) <--------+
 //! ```
 //!
-//! A module imports only from its left; [`clock`], [`domain`], [`secret`] and [`instruments`] are
-//! leaves that all may use. [`transport`] is the HTTP that `auth` and `api` speak; it knows `config`.
+//! A module imports only from its left; [`clock`], [`domain`], [`secret`], [`instruments`] and
+//! `progress` are leaves that all may use. [`transport`] is the HTTP that `auth` and `api` speak; it knows `config`.
 
 pub mod api;
 pub mod app;
@@ -27,6 +27,7 @@ pub mod logging;
 pub mod metrics;
 pub mod policy;
 pub mod poll;
+mod progress;
 pub mod readiness;
 pub mod reload;
 pub mod secret;

@@ -21,6 +21,7 @@ use aliyun_rds_import_exporter::tasks::{Ended, NoSuchInstance, tasks};
 use aliyun_rds_import_exporter::web::WebConfigError;
 use anyhow::Context as _;
 use clap::Parser;
+use tokio::runtime::Runtime;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio_util::sync::CancellationToken;
 
@@ -117,7 +118,7 @@ fn check_online_of(
     let mut stderr = io::stderr();
     let is_terminal = stderr.is_terminal();
     let terminal = is_terminal.then_some(&mut stderr as &mut dyn Write);
-    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
+    let runtime = runtime()?;
     let clock = Clock::system();
     let outcome = runtime.block_on(check_online(file, environment, &clock, out, terminal));
     // A metadata service or a process that does not answer must not hold up the end.
@@ -150,11 +151,17 @@ fn scenario(what: &Simulate) -> anyhow::Result<Scenario> {
     Scenario::from_yaml(&text).with_context(|| format!("the scenario {}", file.display()))
 }
 
+/// One thread for polls and scrapes: what they do between two waits takes less than waking another
+/// thread. What takes longer, or waits for a file, has threads of its own.
+fn runtime() -> io::Result<Runtime> {
+    tokio::runtime::Builder::new_current_thread().enable_all().build()
+}
+
 /// Runs `work` on a runtime of its own; SIGTERM and SIGINT tell it to stop.
 fn until_stopped<T>(
     work: impl AsyncFnOnce(CancellationToken) -> anyhow::Result<T>,
 ) -> anyhow::Result<T> {
-    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
+    let runtime = runtime()?;
     let outcome = runtime.block_on(async {
         let stop = CancellationToken::new();
         let mut terminate = signal(SignalKind::terminate())?;

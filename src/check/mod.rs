@@ -10,16 +10,15 @@ mod table;
 
 use std::io::{self, Write};
 use std::path::Path;
-use std::pin::pin;
-use std::time::Duration;
 
 use tokio::sync::watch;
 
 use crate::clock::Clock;
+use crate::config::Environment;
 use crate::config::cost::discovery_calls_per_day;
 use crate::config::load::{self, LoadError, Loaded};
-use crate::config::{Config, Environment};
-use crate::poll::trial::{Progress, Trial};
+use crate::poll::trial::Trial;
+use crate::progress::{Progress, shown};
 use crate::web::Guard;
 
 use settings::{accounts, discovery, instance, instances_header, write_cost, write_cost_of_found};
@@ -29,9 +28,6 @@ use table::write_table;
 const READ_ONLY_ACCESS: &str = "note: the keys need the RAM action rds:DescibeImportsFromDatabase, \
     spelled so; the system policy AliyunRDSReadOnlyAccess does not cover it, because its \
     rds:Describe* does not match; the command policy prints one that does";
-
-/// Shortest time between two looks of progress.
-const REDRAW: Duration = Duration::from_millis(100);
 
 /// Checks the configuration and writes the result for people to `out`. Returns whether it is free
 /// of problems; warnings are none.
@@ -70,7 +66,9 @@ pub async fn check_online(
     };
     writeln!(out, "{}: ok", file.display())?;
     out.flush()?;
-    let trial = tried(&loaded.config, environment, clock, terminal).await?;
+    let (sender, progress) = watch::channel(Progress::default());
+    let trial = Trial::run(&loaded.config, environment, clock, &sender);
+    let trial = shown(trial, progress, clock, terminal).await?;
     let problems = online::write(&loaded, &trial, out)?;
     match problems {
         0 => writeln!(out, "{}: everything works", file.display())?,
@@ -126,40 +124,4 @@ fn write_loaded(loaded: &Loaded, out: &mut impl Write) -> io::Result<()> {
         writeln!(out, "warning: {warning}")?;
     }
     writeln!(out, "{READ_ONLY_ACCESS}")
-}
-
-/// Tries everything, and redraws a line of progress meanwhile. Who looks at a terminal that cannot
-/// be written misses nothing.
-async fn tried(
-    config: &Config,
-    environment: &Environment,
-    clock: &Clock,
-    mut terminal: Option<&mut dyn Write>,
-) -> anyhow::Result<Trial> {
-    let (sender, mut progress) = watch::channel(Progress::default());
-    let mut trial = pin!(Trial::run(config, environment, clock, &sender));
-    let mut drawn: Option<Duration> = None;
-    loop {
-        tokio::select! {
-            trial = &mut trial => {
-                if let (Some(terminal), Some(_)) = (&mut terminal, drawn) {
-                    // Back to the line's beginning, and clear it.
-                    let _ = write!(terminal, "\r\x1b[K").and_then(|()| terminal.flush());
-                }
-                return Ok(trial?);
-            }
-            Ok(()) = progress.changed(), if terminal.is_some() => {
-                let now = clock.monotonic();
-                let Progress { asked, instances } = *progress.borrow_and_update();
-                if drawn.is_some_and(|drawn| now < drawn.saturating_add(REDRAW)) {
-                    continue;
-                }
-                drawn = Some(now);
-                if let Some(terminal) = &mut terminal {
-                    let line = format!("\rasked {asked} of {instances} instances");
-                    let _ = terminal.write_all(line.as_bytes()).and_then(|()| terminal.flush());
-                }
-            }
-        }
-    }
 }

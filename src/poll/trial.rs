@@ -21,6 +21,7 @@ use crate::instruments::Instruments;
 use crate::poll::caller::Caller;
 use crate::poll::targets::{self, Assignment, Inventory, Listing, Search};
 use crate::poll::window::Window;
+use crate::progress::Progress;
 
 /// How long a call that fails is tried again.
 const RETRY_FOR: Duration = Duration::from_secs(20);
@@ -59,15 +60,6 @@ pub(crate) enum Outcome {
     Failed(Error),
     /// It was not asked: the answer was clear beforehand.
     NotTried,
-}
-
-/// How far a trial is.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub(crate) struct Progress {
-    /// Instances whose question ended.
-    pub(crate) asked: usize,
-    /// Instances that are known so far.
-    pub(crate) instances: usize,
 }
 
 /// Why a trial has no outcome.

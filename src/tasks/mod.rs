@@ -6,11 +6,11 @@
 mod table;
 
 use std::collections::BTreeSet;
-use std::io::{self, Write};
+use std::io::{self, IsTerminal as _, Write};
 use std::sync::Arc;
 
 use anyhow::Context as _;
-use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
+use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 
 use crate::cli::{Output, Tasks};
@@ -20,11 +20,9 @@ use crate::domain::InstanceKey;
 use crate::domain::text::printable;
 use crate::instruments::Instruments;
 use crate::poll::{Reach, Sweep, Unreachable};
+use crate::progress::{Progress, shown};
 use crate::status::{Concern, Fleet, Slice, TaskFilter, TaskQuery, tasks_json};
 use crate::store::Store;
-
-/// Fewer instances are asked before a bar would be seen.
-const WORTH_A_BAR: usize = 3;
 
 /// What the command writes to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -59,7 +57,6 @@ impl Terminal {
     /// What stdout is. Colours are wanted unless `NO_COLOR` is set to something; `COLUMNS` counts
     /// where the terminal does not tell its width.
     fn of_stdout(environment: &Environment) -> Self {
-        use std::io::IsTerminal as _;
         let is_terminal = io::stdout().is_terminal();
         let told = terminal_size::terminal_size_of(io::stdout()).map(|(width, _)| width.0);
         let told = told.filter(|width| *width > 0);
@@ -101,10 +98,13 @@ pub async fn tasks(
     let printer = Printer { wanted, terminal };
     loop {
         let started = clock.monotonic();
-        let bar = bar(sweep.size());
-        let tick = bar.clone();
-        let swept = sweep.run(move || tick.inc(1), stop).await?;
-        bar.finish_and_clear();
+        let (sender, progress) = watch::channel(Progress::default());
+        sender.send_replace(Progress { asked: 0, instances: sweep.size() });
+        let polled = move || sender.send_modify(|progress| progress.asked += 1);
+        let mut stderr = io::stderr();
+        let is_terminal = stderr.is_terminal();
+        let looking = is_terminal.then_some(&mut stderr as &mut dyn Write);
+        let swept = shown(sweep.run(polled, stop), progress, clock, looking).await?;
         let Some(unreachable) = swept else { return stopped(wanted) };
         let fleet = Fleet::read(&store, &instruments, clock.now());
         let ended = printer.print(&fleet, &unreachable)?;
@@ -143,19 +143,6 @@ fn keep_wanted(
     }
     instances.retain(|instance| wanted.iter().any(|wanted| is(instance, wanted)));
     Ok(())
-}
-
-/// A bar on stderr, if that is a terminal.
-fn bar(instances: usize) -> ProgressBar {
-    if instances < WORTH_A_BAR {
-        return ProgressBar::hidden();
-    }
-    let bar = ProgressBar::with_draw_target(Some(instances as u64), ProgressDrawTarget::stderr());
-    let style = ProgressStyle::with_template("{bar:30} {pos}/{len} instances, {eta} left");
-    match style {
-        Ok(style) => bar.with_style(style),
-        Err(_) => bar,
-    }
 }
 
 /// Writes down what a sweep found.

@@ -370,7 +370,7 @@ async fn progress_is_drawn_on_a_terminal_and_wiped_away() {
 
     assert!(ok);
     let drawn = String::from_utf8(terminal).unwrap();
-    assert!(drawn.starts_with("\rasked 0 of 1 instances"), "{drawn:?}");
+    assert!(drawn.starts_with("\r\x1b[Kasked 0 of 1 instances"), "{drawn:?}");
     assert!(drawn.ends_with("\r\x1b[K"), "{drawn:?}");
     assert!(!String::from_utf8(out).unwrap().contains('\r'));
 }

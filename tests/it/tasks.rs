@@ -254,16 +254,16 @@ fn on_a_terminal(cloud: &Cloud, more: &[(&str, &str)]) -> String {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn colours_and_a_bar_are_for_terminals_and_colours_can_be_refused() {
+async fn colours_and_progress_are_for_terminals_and_colours_can_be_refused() {
     let instances = (0..5).map(|n| Instance::new(format!("rm-{n}"), vec![failed(1, "refused")]));
     let cloud = Cloud::start(Scenario::of(instances.collect())).await;
     let red = "\x1b[38;5;9m";
     let coloured = on_a_terminal(&cloud, &[]);
     assert!(coloured.contains(red), "{coloured:?}");
-    assert!(coloured.contains("5/5 instances"), "{coloured:?}");
+    assert!(coloured.contains("asked 0 of 5 instances"), "{coloured:?}");
     let plain = on_a_terminal(&cloud, &[("NO_COLOR", "1")]);
     assert!(!plain.contains(red) && plain.contains("refused"), "{plain:?}");
-    assert_eq!(stderr(&cloud.tasks(&[])), "", "no bar in a file");
+    assert_eq!(stderr(&cloud.tasks(&[])), "", "no progress in a file");
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -13,13 +13,15 @@ pub(super) struct Configured {
 }
 
 impl Configured {
-    pub(super) fn keys(&self) -> Result<Keys, String> {
-        let token = self.security_token.as_ref();
-        let token = token.map(|token| file::secret(token, "security_token_file"));
+    pub(super) async fn keys(&self) -> Result<Keys, String> {
+        let security_token = match &self.security_token {
+            Some(token) => Some(file::secret(token, "security_token_file").await?),
+            None => None,
+        };
         Ok(Keys::lasting(Credentials {
             access_key_id: self.key.id.clone(),
-            access_key_secret: file::secret(&self.key.secret, "access_key_secret_file")?,
-            security_token: token.transpose()?,
+            access_key_secret: file::secret(&self.key.secret, "access_key_secret_file").await?,
+            security_token,
         }))
     }
 }

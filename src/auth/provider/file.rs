@@ -1,4 +1,5 @@
-//! Small files that hold keys.
+//! Small files that hold keys. They may lie on a file system that does not answer, so they are read
+//! off the runtime's thread: scrapes go on.
 
 use std::io::{self, Read as _};
 use std::path::Path;
@@ -26,7 +27,15 @@ impl From<Problem> for String {
 }
 
 /// The text of a file. The error tells its path.
-pub(super) fn read(path: &Path) -> Result<Secret, Problem> {
+pub(super) async fn read(path: &Path) -> Result<Secret, Problem> {
+    let owned = path.to_owned();
+    let reading = tokio::task::spawn_blocking(move || read_now(&owned));
+    // It fails only while the runtime shuts down.
+    let broken_off = |error| Problem::Unusable(format!("cannot read {}: {error}", path.display()));
+    reading.await.map_err(broken_off)?
+}
+
+fn read_now(path: &Path) -> Result<Secret, Problem> {
     let unreadable = |error: io::Error| {
         let text = format!("cannot read {}: {error}", path.display());
         match error.kind() {
@@ -44,8 +53,8 @@ pub(super) fn read(path: &Path) -> Result<Secret, Problem> {
 }
 
 /// The secret that is all of a file but a line end. `key` names what the path was given as.
-pub(super) fn read_secret(path: &Path, key: &str) -> Result<Secret, String> {
-    let text = read(path).map_err(|problem| format!("{key}: {}", String::from(problem)))?;
+pub(super) async fn read_secret(path: &Path, key: &str) -> Result<Secret, String> {
+    let text = read(path).await.map_err(|problem| format!("{key}: {}", String::from(problem)))?;
     let line = text.expose().trim();
     if line.is_empty() || line.contains(char::is_whitespace) {
         return Err(format!("{key} {} must hold the secret on one line", path.display()));
@@ -54,9 +63,9 @@ pub(super) fn read_secret(path: &Path, key: &str) -> Result<Secret, String> {
 }
 
 /// The secret that a configuration gives or names a file for.
-pub(super) fn secret(source: &SecretSource, file_key: &str) -> Result<Secret, String> {
+pub(super) async fn secret(source: &SecretSource, file_key: &str) -> Result<Secret, String> {
     match source {
         SecretSource::Inline(secret) => Ok(secret.clone()),
-        SecretSource::File(path) => read_secret(path, file_key),
+        SecretSource::File(path) => read_secret(path, file_key).await,
     }
 }

@@ -42,7 +42,7 @@ impl Oidc {
                 return Err(format!("{} not set", missing.join(" and ")));
             }
         };
-        let token = file::read_secret(&file, file_name)?;
+        let token = file::read_secret(&file, file_name).await?;
         let role = AssumedRole::new(context, role_arn, &self.role, None);
         self.sts.assume_role_with_oidc(context, &role, &provider_arn, &token).await
     }

@@ -78,7 +78,7 @@ impl Profile {
         let name = self.name.as_deref().or_else(|| context.variable(PROFILE));
         let mut problems = Vec::new();
         for path in self.paths(context)? {
-            match look_up(&path, name)? {
+            match look_up(&path, name).await? {
                 Lookup::Found(source) => {
                     let keys = source.keys(context).await;
                     return keys.map_err(|error| format!("{}: {error}", path.display()));
@@ -112,8 +112,8 @@ fn places(context: &Context, variable: &str, usual: &[&str]) -> Result<Vec<PathB
 }
 
 /// Reads a file. One that does not exist has no profile.
-fn look_up(path: &Path, name: Option<&str>) -> Result<Lookup, String> {
-    let text = match file::read(path) {
+async fn look_up(path: &Path, name: Option<&str>) -> Result<Lookup, String> {
+    let text = match file::read(path).await {
         Ok(text) => text,
         Err(Problem::Missing(problem)) => return Ok(Lookup::Absent(problem)),
         Err(Problem::Unusable(problem)) => return Err(problem),

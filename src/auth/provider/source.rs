@@ -133,7 +133,7 @@ impl Source {
             let keys = match self {
                 Self::Chain(chain) => chain.keys(context).await,
                 Self::CloudSso(sso) => sso.keys(context).await,
-                Self::Configured(configured) => configured.keys(),
+                Self::Configured(configured) => configured.keys().await,
                 Self::Environment => environment::keys(context),
                 Self::External(external) => external.keys(context).await,
                 Self::Metadata(metadata) => metadata.keys(context).await,
