@@ -54,7 +54,7 @@ pub(crate) fn seconds_a_request(
 /// Sends the requests and prints the seconds on processors that one took.
 #[expect(clippy::print_stdout, reason = "that is how the role answers")]
 pub(crate) fn run(options: &Options) -> anyhow::Result<()> {
-    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     runtime.block_on(async {
         let http = reqwest::Client::builder()
             .tls_backend_preconfigured(tls()?)

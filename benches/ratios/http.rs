@@ -207,7 +207,7 @@ pub(crate) fn serve<F>(
 where
     F: Future<Output = Result<Response<Full<Bytes>>, hyper::Error>> + Send + 'static,
 {
-    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     runtime.block_on(async {
         let listener = tokio::net::TcpListener::bind(listen).await?;
         loop {

@@ -1,5 +1,6 @@
 //! All instances at one time, and where they differ from those of an earlier time.
 
+use std::iter::from_fn;
 use std::ops::Range;
 use std::sync::Arc;
 
@@ -144,6 +145,32 @@ impl Changes {
         self.count(cells.start) != self.count(cells.end)
     }
 
+    /// Those of these cells that may have changed, or follow something else.
+    pub(super) fn touched(&self, cells: Range<usize>) -> impl Iterator<Item = usize> {
+        let mut left = cells;
+        from_fn(move || {
+            let cell = self.first_touched(left.clone())?;
+            left.start = cell + 1;
+            Some(cell)
+        })
+    }
+
+    fn first_touched(&self, cells: Range<usize>) -> Option<usize> {
+        let width = self.then.len();
+        let mut start = cells.start;
+        while start < cells.end {
+            let place = start % width;
+            let before = self.changed[place];
+            let behind = self.changed.partition_point(|count| *count <= before);
+            if behind <= width {
+                let cell = start - place + behind - 1;
+                return (cell < cells.end).then_some(cell);
+            }
+            start += width - place;
+        }
+        None
+    }
+
     /// How many of the cells before this one have changed.
     fn count(&self, cell: usize) -> u64 {
         let (width, last) = (self.then.len(), self.changed.len() - 1);
@@ -200,6 +227,10 @@ mod tests {
             let cells = families * now.width();
             let (a, b) = (range.0.index(cells + 1), range.1.index(cells + 1));
             let range = a.min(b)..a.max(b);
+            let touched: Vec<usize> = changes.touched(range.clone()).collect();
+            let expected: Vec<usize> =
+                range.clone().filter(|cell| changes.may_touch(*cell..cell + 1)).collect();
+            prop_assert_eq!(touched, expected);
             let first = changes.then(range.start.min(cells - 1));
             if !range.is_empty() && !changes.may_touch(range.clone()) {
                 let first = first.unwrap();

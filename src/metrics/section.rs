@@ -18,8 +18,9 @@ use super::text::Text;
 
 /// Text that a run has at least, if there is as much: less of it compresses badly.
 const RUN: u64 = 64 * 1024;
-/// Text at which a run ends even where no run has started before.
-const LONG_RUN: u64 = 80 * 1024;
+/// Text at which a run ends even where no run has started before: what exceeds [`RUN`] is what its
+/// text may lose until its end moves.
+const LONG_RUN: u64 = 68 * 1024;
 /// Deflated bytes that a block has at least, if there are as many: a page of many small pieces would
 /// be slow to send.
 const BLOCK: usize = 32 * 1024;
@@ -283,13 +284,15 @@ impl<'a> Earlier<'a> {
 
     /// Whether these cells of `now` have the same text, although some of the snapshots differ.
     fn is_unchanged(&self, now: &Section, fleet: &Fleet, cell: usize, cells: usize) -> bool {
-        let Some(then) = self.changes.then(cell) else { return false };
-        let is_same = |step: usize| {
-            let is_untouched = step > 0 && self.is_untouched(now, cell + step, 1);
-            is_untouched
-                || now.stamp(fleet, cell + step) == self.section.stamp(self.fleet, then + step)
-        };
-        cell + cells <= now.cells() && (0..cells).all(is_same)
+        let (Some(then), end) = (self.changes.then(cell), cell + cells) else { return false };
+        let is_same =
+            |at: usize| now.stamp(fleet, at) == self.section.stamp(self.fleet, then + (at - cell));
+        end <= now.cells()
+            && is_same(cell)
+            && match self.has_same_headers {
+                true => self.changes.touched(cell + 1..end).all(is_same),
+                false => (cell + 1..end).all(is_same),
+            }
     }
 }
 

@@ -1,6 +1,10 @@
 //! Each type of credentials, alone: what it yields.
 
-use aliyun_rds_import_exporter::config::{CredentialsSource, SecretSource};
+use std::process::Command;
+use std::sync::mpsc;
+use std::time::Duration;
+
+use aliyun_rds_import_exporter::config::{AccessKey, CredentialsSource, SecretSource};
 use aliyun_rds_import_exporter::secret::Secret;
 
 use super::service::{Answer, Service, keys};
@@ -74,10 +78,7 @@ async fn a_credentials_uri_may_leave_the_code_out() {
 async fn a_key_file_is_read_again_once_its_key_was_refused() {
     let mut world = World::new(CredentialsSource::Default);
     let path = world.write("secret", "old\n");
-    let key = aliyun_rds_import_exporter::config::AccessKey {
-        id: "LTAI".into(),
-        secret: SecretSource::File(path),
-    };
+    let key = AccessKey { id: "LTAI".into(), secret: SecretSource::File(path) };
     world.account.credentials = CredentialsSource::AccessKey(key);
     let provider = world.provider();
     let old = provider.credentials().await.unwrap();
@@ -96,4 +97,28 @@ async fn a_key_file_is_read_again_once_its_key_was_refused() {
         "LTAI new -",
         "only what was refused goes"
     );
+}
+
+#[tokio::test]
+async fn a_key_file_that_does_not_answer_holds_nothing_else_up() {
+    let mut world = World::new(CredentialsSource::Default);
+    // Opening a pipe waits for somebody who writes.
+    let pipe = world.home.path().join("secret");
+    let made = Command::new("mkfifo").arg(&pipe).status().expect("mkfifo is of coreutils");
+    assert!(made.success());
+    let key = AccessKey { id: "LTAI".into(), secret: SecretSource::File(pipe.clone()) };
+    world.account.credentials = CredentialsSource::AccessKey(key);
+    let provider = world.provider();
+    let (others_run, told_so) = mpsc::channel();
+    let writer = std::thread::spawn(move || {
+        let did_others_run = told_so.recv_timeout(Duration::from_secs(60)).is_ok();
+        std::fs::write(pipe, "late\n").unwrap();
+        did_others_run
+    });
+
+    let (credentials, ()) =
+        tokio::join!(provider.credentials(), async { others_run.send(()).unwrap() });
+
+    assert_eq!(told(&credentials.unwrap()), "LTAI late -");
+    assert!(writer.join().unwrap(), "the test's only thread waited for the file");
 }
