@@ -8,8 +8,8 @@
 //!                        Prometheus, people <- web <- metrics (exposition), status (page, JSON) <--------+
 //! ```
 //!
-//! A module imports only from its left; [`clock`], [`domain`], [`secret`], [`instruments`] and
-//! `progress` are leaves that all may use. [`transport`] is the HTTP that `auth` and `api` speak; it knows `config`.
+//! A module imports only from its left; [`clock`], [`domain`], [`secret`], [`instruments`],
+//! `progress` and `yaml` are leaves that all may use. [`transport`] is the HTTP that `auth` and `api` speak; it knows `config`.
 
 pub mod api;
 pub mod app;
@@ -38,3 +38,4 @@ pub mod systemd;
 pub mod tasks;
 pub mod transport;
 pub mod web;
+mod yaml;

@@ -9,7 +9,7 @@ use std::collections::BTreeMap;
 use config::{Map, Value, ValueKind};
 
 use super::problem::{KeyPath, Report, allowed};
-use super::yaml::{Content, Entry, Node};
+use crate::yaml::{Content, Entry, Node};
 
 /// A key and what its value is made of.
 #[derive(Debug)]
@@ -307,7 +307,7 @@ mod tests {
     use std::collections::{BTreeMap, BTreeSet};
 
     use super::*;
-    use crate::config::yaml;
+    use crate::yaml;
 
     const EXAMPLE: &str = include_str!("../../config.example.yaml");
     const REFERENCE: &str = include_str!("../../docs/configuration.md");

@@ -11,12 +11,12 @@ use std::path::Path;
 
 use config::{ConfigError, Map, Source, Value};
 
+use crate::yaml;
+
 use super::environment::{self, Environment};
 use super::problem::{KeyPath, Problem, Report};
 use super::read::{Reader, Section};
-use super::{
-    Config, Shard, accounts, cost, credentials, discovery, duration, instances, keys, yaml,
-};
+use super::{Config, Shard, accounts, cost, credentials, discovery, duration, instances, keys};
 
 /// Larger than any configuration of 10,000 instances.
 const MAX_BYTES: u64 = 16 << 20;

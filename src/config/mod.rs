@@ -17,7 +17,6 @@ pub(crate) mod problem;
 mod read;
 pub mod shard;
 mod show;
-pub(crate) mod yaml;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;

@@ -7,7 +7,7 @@ use std::cell::OnceCell;
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 
-use super::yaml::{self, Content, Node};
+use crate::yaml::{self, Content, Node};
 
 /// Longest value that is quoted whole.
 const MAX_QUOTED: usize = 60;

@@ -4,7 +4,8 @@ use std::fmt;
 
 use serde::de::DeserializeOwned;
 use serde_json::{Map, Value};
-use serde_saphyr::UserMessageFormatter;
+
+use crate::yaml::{self, Content, Entry, Node};
 
 use super::Scenario;
 
@@ -70,14 +71,47 @@ impl Scenario {
 fn document(text: &str) -> Result<Map<String, Value>, ScenarioError> {
     let problem =
         |message| ScenarioError { problems: vec![Problem { path: String::new(), message }] };
-    match serde_saphyr::from_str::<Value>(text) {
-        Ok(Value::Object(document)) => Ok(document),
-        Ok(_) => Err(problem(format!("a scenario is a mapping; its keys are {KEYS}"))),
-        Err(error) => {
-            // Without the lines around it, which may hold a secret.
-            let text = error.without_snippet().render_with_formatter(&UserMessageFormatter);
-            Err(problem(format!("not a YAML document: {text}")))
+    let node = yaml::parse(text)
+        .map_err(|error| problem(format!("line {}: {}", error.line, error.message)))?;
+    match value(node, "")? {
+        Value::Object(document) => Ok(document),
+        _ => Err(problem(format!("a scenario is a mapping; its keys are {KEYS}"))),
+    }
+}
+
+/// The value of a node at `path`. A scalar without quotes may be a number or a truth value.
+fn value(node: Node, path: &str) -> Result<Value, ScenarioError> {
+    Ok(match node.content {
+        Content::Null => Value::Null,
+        Content::Text(text) if node.is_plain => plain(text),
+        Content::Text(text) => Value::String(text),
+        Content::List(items) => {
+            let items = items.into_iter().enumerate();
+            let items = items.map(|(at, item)| value(item, &format!("{path}[{at}]")));
+            Value::Array(items.collect::<Result<_, _>>()?)
         }
+        Content::Table(entries) => {
+            let mut table = Map::new();
+            for Entry { line, key, value: inner } in entries {
+                let path = if path.is_empty() { key.clone() } else { format!("{path}.{key}") };
+                if table.insert(key, value(inner, &path)?).is_some() {
+                    let message = format!("stands in line {line} once more");
+                    return Err(ScenarioError { problems: vec![Problem { path, message }] });
+                }
+            }
+            Value::Object(table)
+        }
+    })
+}
+
+fn plain(text: String) -> Value {
+    match text.as_str() {
+        "true" => Value::Bool(true),
+        "false" => Value::Bool(false),
+        number => match number.parse() {
+            Ok(number) => Value::Number(number),
+            Err(_) => Value::String(text),
+        },
     }
 }
 

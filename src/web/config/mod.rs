@@ -17,8 +17,8 @@ use hyper::header::{HeaderName, HeaderValue};
 
 use crate::config::Problem;
 use crate::config::problem::{KeyPath, Report};
-use crate::config::yaml;
 use crate::secret::Secret;
+use crate::yaml;
 
 use reader::Table;
 

@@ -5,7 +5,7 @@
 use std::collections::BTreeMap;
 
 use crate::config::problem::{KeyPath, Report, allowed, quoted};
-use crate::config::yaml::{Content, Entry, Node};
+use crate::yaml::{Content, Entry, Node};
 
 /// A mapping, without the entries that were reported, and the way to it.
 #[derive(Debug, Default)]

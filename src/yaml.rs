@@ -20,6 +20,8 @@ const CORE_TAGS: &str = "tag:yaml.org,2002:";
 #[derive(Clone, Debug)]
 pub(crate) struct Node {
     pub(crate) line: usize,
+    /// Whether it is a scalar without quotes: YAML takes some of these for numbers.
+    pub(crate) is_plain: bool,
     pub(crate) content: Content,
 }
 
@@ -41,7 +43,7 @@ pub(crate) struct Entry {
     pub(crate) value: Node,
 }
 
-/// Why the text is not a YAML document that a configuration can be.
+/// Why the text is not a YAML document that we take.
 #[derive(Debug)]
 pub(crate) struct YamlError {
     pub(crate) line: usize,
@@ -98,8 +100,11 @@ pub(crate) fn parse(text: &str) -> Result<Node, YamlError> {
                 documents += 1;
                 if documents > 1 { Err("holds more than one YAML document") } else { Ok(()) }
             }
-            Event::Scalar(text, style, anchor, tag) => scalar(text, style, tag.as_ref())
-                .and_then(|content| tree.place(Node { line, content }, anchor)),
+            Event::Scalar(text, style, anchor, tag) => {
+                let is_plain = style == TScalarStyle::Plain && tag.is_none();
+                scalar(text, is_plain, tag.as_ref())
+                    .and_then(|content| tree.place(Node { line, is_plain, content }, anchor))
+            }
             Event::Alias(anchor) => tree.repeat(anchor, line),
             Event::SequenceStart(anchor, tag) => {
                 core(tag.as_ref()).and_then(|()| tree.open(line, anchor, Content::List(Vec::new())))
@@ -111,7 +116,7 @@ pub(crate) fn parse(text: &str) -> Result<Node, YamlError> {
         };
         result.map_err(|message| YamlError { line, message: message.to_owned() })?;
     }
-    Ok(tree.root.unwrap_or(Node { line: 1, content: Content::Null }))
+    Ok(tree.root.unwrap_or(Node { line: 1, is_plain: true, content: Content::Null }))
 }
 
 impl Tree {
@@ -128,7 +133,9 @@ impl Tree {
 
     fn close(&mut self) -> Result<(), &'static str> {
         match self.open.pop() {
-            Some(Open { line, anchor, content, .. }) => self.place(Node { line, content }, anchor),
+            Some(Open { line, anchor, content, .. }) => {
+                self.place(Node { line, is_plain: false, content }, anchor)
+            }
             None => Ok(()),
         }
     }
@@ -137,7 +144,7 @@ impl Tree {
         // An anchor is known once its value is whole: a value cannot hold itself.
         let node =
             self.anchors.get(&anchor).ok_or("an alias (*) stands inside its own anchor (&)")?;
-        let node = Node { line, content: node.content.clone() };
+        let node = Node { line, ..node.clone() };
         let (nodes, depth) = measure(&node);
         if self.open.len() + depth > MAX_DEPTH {
             return Err("is nested too deeply");
@@ -186,10 +193,9 @@ fn key(node: Node) -> Result<String, &'static str> {
     }
 }
 
-fn scalar(text: String, style: TScalarStyle, tag: Option<&Tag>) -> Result<Content, &'static str> {
+fn scalar(text: String, is_plain: bool, tag: Option<&Tag>) -> Result<Content, &'static str> {
     core(tag)?;
-    let plain = style == TScalarStyle::Plain && tag.is_none();
-    let null = plain && matches!(text.as_str(), "" | "~" | "null" | "Null" | "NULL");
+    let null = is_plain && matches!(text.as_str(), "" | "~" | "null" | "Null" | "NULL");
     Ok(if null { Content::Null } else { Content::Text(text) })
 }
 
