@@ -45,7 +45,10 @@ pub(super) struct Sum {
 
 /// A member in the making.
 pub(super) struct Member {
-    sum: Sum,
+    /// Of the text so far.
+    crc: u32,
+    /// Of the text so far, in bytes.
+    size: u64,
     pieces: Vec<Bytes>,
     /// What stands behind the pieces.
     small: Vec<u8>,
@@ -59,13 +62,19 @@ pub(super) struct Press {
 }
 
 impl Fragment {
-    /// A text as it is: larger than deflated, and made at once.
-    pub(super) fn stored(text: &[u8]) -> Self {
+    /// A text as it is: larger than deflated, and made at once. Sooner still if `before`, the sum of
+    /// another text, is that of one of the same size.
+    pub(super) fn stored(text: &[u8], before: Sum) -> Self {
         let mut blocks = Vec::with_capacity(text.len() + 5 * text.len().div_ceil(MAX_STORED));
         for part in text.chunks(MAX_STORED) {
             store(part, false, &mut blocks);
         }
-        Self { deflated: blocks.into(), sum: Sum::of(text) }
+        let is_as_long = before.size == text.len() as u64;
+        let sum = match is_as_long {
+            true => Sum { crc: crc32(0, text), ..before },
+            false => Sum::of(text),
+        };
+        Self { deflated: blocks.into(), sum }
     }
 
     /// The last fragment of a member: a short text as it is, in a block that says that it is the
@@ -101,20 +110,16 @@ impl Sum {
     /// The sum of this text and the one behind it.
     pub(super) fn followed_by(self, next: Self) -> Self {
         Self {
-            crc: crc32_combine_op(self.crc, next.crc, next.shift),
+            crc: next.behind(self.crc),
             // The check sum of nothing leaves their product.
             shift: crc32_combine_op(self.shift, 0, next.shift),
             size: self.size + next.size,
         }
     }
 
-    /// What a member of this text ends with.
-    fn trailer(self) -> [u8; 8] {
-        let mut trailer = [0; 8];
-        trailer[..4].copy_from_slice(&self.crc.to_le_bytes());
-        // The size is modulo 2^32 there.
-        trailer[4..].copy_from_slice(&(self.size as u32).to_le_bytes());
-        trailer
+    /// The check sum of this text behind one that has the check sum `before`.
+    fn behind(self, before: u32) -> u32 {
+        crc32_combine_op(before, self.crc, self.shift)
     }
 }
 
@@ -122,7 +127,7 @@ impl Member {
     pub(super) fn new() -> Self {
         let mut small = Vec::with_capacity(SMALL);
         small.extend_from_slice(&HEADER);
-        Self { sum: Sum::default(), pieces: Vec::new(), small }
+        Self { crc: 0, size: 0, pieces: Vec::new(), small }
     }
 
     pub(super) fn push(&mut self, fragment: &Fragment) {
@@ -131,7 +136,10 @@ impl Member {
 
     /// Adds what fragments have become that were joined before; `sum` is that of all their text.
     pub(super) fn push_joined<'a>(&mut self, sum: Sum, pieces: impl Iterator<Item = &'a Bytes>) {
-        self.sum = self.sum.followed_by(sum);
+        if sum.size > 0 {
+            self.crc = sum.behind(self.crc);
+            self.size += sum.size;
+        }
         for piece in pieces {
             if piece.len() < SMALL {
                 self.small.extend_from_slice(piece);
@@ -145,7 +153,9 @@ impl Member {
     /// The whole member, whose text ends with `end`.
     pub(super) fn finish(mut self, end: &'static str) -> Vec<Bytes> {
         self.push(&Fragment::last(end));
-        self.small.extend_from_slice(&self.sum.trailer());
+        self.small.extend_from_slice(&self.crc.to_le_bytes());
+        // It is modulo 2^32 there.
+        self.small.extend_from_slice(&(self.size as u32).to_le_bytes());
         self.pieces.push(self.small.into());
         self.pieces
     }
@@ -200,7 +210,7 @@ mod tests {
                 .map(|(words, times, is_stored)| {
                     let text = words.concat().repeat(*times);
                     let fragment = if *is_stored {
-                        Fragment::stored(text.as_bytes())
+                        Fragment::stored(text.as_bytes(), press.fragment(|into| into.raw(&text)).sum)
                     } else {
                         press.fragment(|into| into.raw(&text))
                     };

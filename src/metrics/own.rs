@@ -9,7 +9,7 @@ use prometheus::core::Metric as _;
 use crate::instruments::{Families, GROUPS, HTTP, HttpSeries, Instruments};
 
 use super::format::Format;
-use super::gzip::{Fragment, Press};
+use super::gzip::{Fragment, Press, Sum};
 use super::registered;
 use super::template::Template;
 use super::text::{Value, written};
@@ -42,6 +42,8 @@ struct HttpText {
     template: Option<Template>,
     /// How many series there were when it was made.
     series: usize,
+    /// Of the text that was stored last.
+    sum: Sum,
 }
 
 impl Own {
@@ -62,13 +64,18 @@ impl Own {
     pub(super) fn fragments(&self, format: Format, now: DateTime<Utc>) -> [Fragment; GROUPS] {
         let mut kept = self.kept.lock().unwrap_or_else(PoisonError::into_inner);
         self.refresh(format, now, &mut kept);
-        let Kept { press, made, .. } = &mut *kept;
+        let Kept { press, made, http, .. } = &mut *kept;
+        let http_sum = &mut http[format as usize].sum;
         let mut fragments: [Fragment; GROUPS] = Default::default();
         for (group, made) in made[format as usize].iter_mut().enumerate() {
             fragments[group] = match made.deflated.take() {
                 Some(fragment) => fragment,
                 // Deflating it would take most of the time of a small page, for a kilobyte or two.
-                None if group == HTTP => Fragment::stored(&made.text),
+                None if group == HTTP => {
+                    let fragment = Fragment::stored(&made.text, *http_sum);
+                    *http_sum = fragment.sum;
+                    fragment
+                }
                 None => press.fragment(|text| text.bytes(&made.text)),
             };
             made.deflated = Some(fragments[group].clone());

@@ -21,6 +21,10 @@ use crate::clock::Clock;
 
 use super::Limits;
 
+/// What is read at a time, in bytes: more than the head of a scrape commonly has. Reading into the
+/// reader's own memory would need it to be overwritten first, all 64 KiB of it.
+const ROOM: usize = 2 * 1024;
+
 /// What a connection is doing.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Phase {
@@ -211,7 +215,8 @@ impl AsyncRead for Watched {
     ) -> Poll<io::Result<()>> {
         loop {
             ready!(self.stream.poll_read_ready(context))?;
-            let (room, mut size) = (buffer.initialize_unfilled(), 0);
+            let (mut room, mut size) = ([0; ROOM], 0);
+            let room = &mut room[..buffer.remaining().min(ROOM)];
             let read = self.stream.try_io(Interest::READABLE, || {
                 size = (&*SockRef::from(&*self.stream)).read(room)?;
                 // Nothing is left to read. Known here, this saves a system call that would say so.
@@ -224,7 +229,7 @@ impl AsyncRead for Watched {
                     return Poll::Ready(Err(error));
                 }
                 _ => {
-                    buffer.advance(size);
+                    buffer.put_slice(&room[..size]);
                     if size > 0 {
                         self.activity.received();
                     }

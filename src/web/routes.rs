@@ -209,10 +209,7 @@ impl Routes {
         let query = request.uri().query().unwrap_or_default();
         match endpoint {
             Endpoint::Metrics => scrape::answer(&self.site, &self.scrapes, request.headers()).await,
-            Endpoint::Config => {
-                let config = Arc::clone(&self.site.config.borrow());
-                response::text(StatusCode::OK, config.to_yaml().trim_end())
-            }
+            Endpoint::Config => status::configuration(&self.site, &self.views).await,
             Endpoint::Reload => match self.site.reload.now().await {
                 Ok(()) => response::text(StatusCode::OK, "reloaded"),
                 Err(error) => {

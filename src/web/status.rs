@@ -1,4 +1,4 @@
-//! The status page, and the same as JSON.
+//! The status page, the same as JSON, and the configuration: what takes long for a large fleet.
 
 use std::sync::{Arc, LazyLock};
 
@@ -35,6 +35,15 @@ const JSON: HeaderValue = HeaderValue::from_static("application/json");
 #[derive(Serialize)]
 struct Refusal {
     error: String,
+}
+
+/// Answers with the configuration in force.
+pub(super) async fn configuration(site: &Site, turns: &Arc<Semaphore>) -> Response<Body> {
+    let config = Arc::clone(&site.config.borrow());
+    match elsewhere(turns, move || config.to_yaml()).await {
+        Ok(text) => response::text(StatusCode::OK, text.trim_end()),
+        Err(failed) => failed,
+    }
 }
 
 /// Answers with the page that the query asks for.
@@ -102,27 +111,35 @@ fn refusal(error: &QueryError) -> serde_json::Result<String> {
     serde_json::to_string(&Refusal { error: error.to_string() })
 }
 
-/// Makes something of the whole fleet, off the runtime's threads: with many thousand tasks it takes
-/// a good part of a second.
+/// Makes something of the whole fleet.
 async fn make<T: Send + 'static>(
     site: &Site,
     turns: &Arc<Semaphore>,
     make: impl FnOnce(&Fleet<'_>) -> T + Send + 'static,
 ) -> Result<T, Response<Body>> {
-    let turn = Arc::clone(turns).acquire_owned().await.map_err(|error| failure(&error))?;
     let (store, clock) = (site.store.clone(), site.clock.clone());
     let instruments = site.instruments.clone();
-    let making = tokio::task::spawn_blocking(move || {
-        // Here rather than outside: a client that leaves does not stop the making.
+    elsewhere(turns, move || make(&Fleet::read(&store, &instruments, clock.now()))).await
+}
+
+/// Does work off the runtime's thread, when it has its turn: with many thousand tasks it takes a
+/// good part of a second.
+async fn elsewhere<T: Send + 'static>(
+    turns: &Arc<Semaphore>,
+    work: impl FnOnce() -> T + Send + 'static,
+) -> Result<T, Response<Body>> {
+    let turn = Arc::clone(turns).acquire_owned().await.map_err(|error| failure(&error))?;
+    let working = tokio::task::spawn_blocking(move || {
+        // Here rather than outside: a client that leaves does not stop the work.
         let _turn = turn;
-        make(&Fleet::read(&store, &instruments, clock.now()))
+        work()
     });
-    making.await.map_err(|error| failure(&error))
+    working.await.map_err(|error| failure(&error))
 }
 
 fn failure(error: &dyn std::error::Error) -> Response<Body> {
-    tracing::error!(%error, "cannot write the status");
-    response::text(StatusCode::INTERNAL_SERVER_ERROR, "cannot write the status: see the log")
+    tracing::error!(%error, "cannot make an answer");
+    response::text(StatusCode::INTERNAL_SERVER_ERROR, "cannot make the answer: see the log")
 }
 
 fn guard(headers: &mut HeaderMap) {
