@@ -18,6 +18,17 @@ pub(crate) const CONCURRENCY: usize = 16;
 
 const BINARY: &str = env!("CARGO_BIN_EXE_aliyun-rds-import-exporter");
 
+/// Builds the binary as users build it: the one that Cargo has made for the bench has features of
+/// dependencies in it that only tests need.
+pub(crate) fn build() -> anyhow::Result<()> {
+    let built = Command::new(env!("CARGO"))
+        .args(["build", "--release", "--locked", "--bins"])
+        .current_dir(env!("CARGO_MANIFEST_DIR"))
+        .status()?;
+    ensure!(built.success(), "the exporter cannot be built");
+    Ok(())
+}
+
 /// What is polled.
 #[derive(Clone, Copy)]
 pub(crate) struct Fleet {

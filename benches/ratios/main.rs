@@ -98,6 +98,7 @@ fn main() -> anyhow::Result<()> {
 }
 
 fn bench(arguments: &Arguments) -> anyhow::Result<()> {
+    daemon::build()?;
     let scale = if arguments.quick { Scale::QUICK } else { Scale::FULL };
     let all = [Part::Start, Part::Publish, Part::Scrape, Part::Crowd, Part::Memory, Part::Poll];
     let mut report = Report::new(arguments.quick)?;
