@@ -40,7 +40,7 @@ pub(super) async fn answer(
 /// Why there are no metrics: an error of the runtime, none of ours.
 type Failure = Box<dyn std::error::Error + Send + Sync>;
 
-/// Makes the page: here if that is quick, and off the runtime's threads if it may take a good part
+/// Makes the page: here if that is quick, and off the runtime's thread if it may take a good part
 /// of a second.
 async fn page(
     site: &Site,
