@@ -1,17 +1,22 @@
 //! Logs: one line an event, on stderr, as logfmt or JSON.
 //!
-//! Losing stderr loses the log, never the daemon. Libraries are heard from `warn` on (from `info`
+//! Losing stderr loses the log, never the daemon, and a log that nobody reads holds nothing up.
+//! Libraries are heard from `warn` on (from `info`
 //! on at `debug`): what they say below that may hold headers and signed URLs.
 
-use std::io::{self, Write};
+mod stderr;
 
+use std::sync::OnceLock;
+
+use anyhow::Context as _;
 use clap::ValueEnum;
 use tracing::level_filters::LevelFilter;
 use tracing_subscriber::filter::Targets;
-use tracing_subscriber::fmt::MakeWriter;
 use tracing_subscriber::layer::SubscriberExt;
-use tracing_subscriber::util::{SubscriberInitExt, TryInitError};
+use tracing_subscriber::util::SubscriberInitExt;
 use tracing_subscriber::{Layer, fmt, registry};
+
+use stderr::Stderr;
 
 /// The target of this crate's events, library and binary.
 const OURS: &str = "aliyun_rds_import_exporter";
@@ -45,33 +50,49 @@ pub fn end_on_panic() {
     std::panic::set_hook(Box::new(|panic| {
         let place = panic.location().map(ToString::to_string);
         tracing::error!(place, "panicked: this is a bug, please report it; the process ends");
+        flush();
         std::process::exit(1);
     }));
+}
+
+/// What the process logs to.
+static STDERR: OnceLock<Stderr> = OnceLock::new();
+
+/// Waits until what was logged is written: a process that ends has to. It gives up when nothing was
+/// written for a second.
+pub fn flush() {
+    if let Some(stderr) = STDERR.get() {
+        stderr.flush();
+    }
 }
 
 /// Starts logging for the whole process.
 ///
 /// # Errors
 ///
-/// When the process logs already.
-pub fn init(level: Level, format: Format) -> Result<(), TryInitError> {
+/// When the process logs already, or the system has no thread for it.
+pub fn init(level: Level, format: Format) -> anyhow::Result<()> {
+    let stderr = Stderr::start().context("cannot start the thread that writes the log")?;
     let layer = match format {
         Format::Logfmt => tracing_logfmt::builder()
             .with_span_name(false)
             .with_span_path(false)
             .layer()
-            .with_writer(Stderr)
+            .with_writer(stderr.clone())
             .log_internal_errors(false)
             .boxed(),
         Format::Json => fmt::layer()
             .json()
             .flatten_event(true)
             .with_current_span(false)
-            .with_writer(Stderr)
+            .with_writer(stderr.clone())
             .log_internal_errors(false)
             .boxed(),
     };
-    registry().with(layer.with_filter(filter(level))).try_init()
+    registry().with(layer.with_filter(filter(level))).try_init()?;
+    // Only one can be the process's, and this is the one.
+    STDERR.get_or_init(|| stderr);
+    Ok(())
 }
 
 fn filter(level: Level) -> Targets {
@@ -82,30 +103,6 @@ fn filter(level: Level) -> Targets {
         Level::Error => (LevelFilter::ERROR, LevelFilter::ERROR),
     };
     Targets::new().with_target(OURS, ours).with_default(theirs)
-}
-
-/// Stderr as long as it takes anything.
-#[derive(Clone, Copy, Debug)]
-struct Stderr;
-
-impl MakeWriter<'_> for Stderr {
-    type Writer = Self;
-
-    fn make_writer(&self) -> Self {
-        *self
-    }
-}
-
-impl Write for Stderr {
-    fn write(&mut self, line: &[u8]) -> io::Result<usize> {
-        // There is nowhere to tell that the log cannot be written.
-        let _ = io::stderr().lock().write_all(line);
-        Ok(line.len())
-    }
-
-    fn flush(&mut self) -> io::Result<()> {
-        Ok(())
-    }
 }
 
 #[cfg(test)]

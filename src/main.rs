@@ -34,7 +34,9 @@ const BAD_CONFIGURATION: u8 = 2;
 
 fn main() -> ExitCode {
     let cli = Cli::parse();
-    match run(&cli) {
+    let ended = run(&cli);
+    logging::flush();
+    match ended {
         Ok(code) => code,
         Err(error) => report(&error),
     }

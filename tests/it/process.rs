@@ -301,3 +301,19 @@ fn a_log_whose_reader_has_gone_ends_nothing() {
     std::process::Command::new("kill").args(["-TERM", &id]).status().unwrap();
     assert_eq!(demo.process().wait().unwrap().code(), Some(0));
 }
+
+/// As when a collector of logs hangs, or somebody pauses a terminal.
+#[test]
+fn a_log_that_nobody_reads_holds_nothing_up_and_tells_what_it_lost() {
+    let mut demo = Binary::start(&[&DEMO[..], &["--log.level=debug"]].concat(), &[]);
+    let address = address(&mut demo);
+    // Each of them is logged, more than a pipe and what waits for it can hold.
+    for _ in 0..2_500 {
+        assert!(get(&address, "/-/healthy").is_some(), "no answer any more");
+    }
+
+    // Somebody reads again.
+    let lost = demo.logged("lines of the log were lost");
+    assert!(lost.contains("level=warn"), "{lost}");
+    assert_eq!(demo.stop().0, Some(0));
+}
