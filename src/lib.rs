@@ -9,7 +9,8 @@
 //! ```
 //!
 //! A module imports only from its left; [`clock`], [`domain`], [`secret`], [`instruments`],
-//! `progress` and `yaml` are leaves that all may use. [`transport`] is the HTTP that `auth` and `api` speak; it knows `config`.
+//! `progress` and `yaml` are leaves that all may use. [`transport`] is the HTTP that `auth` and
+//! `api` speak; it knows `config`.
 
 pub mod api;
 pub mod app;

@@ -2,7 +2,7 @@
 //! scrapes.
 
 use std::io::{self, Write};
-use std::sync::mpsc::{Receiver, SyncSender, TryRecvError, sync_channel};
+use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -74,28 +74,19 @@ impl State {
 
 /// Writes lines as long as there is somebody who logs.
 fn write_all(lines: &Receiver<Vec<u8>>, state: &State) {
-    loop {
-        let line = match lines.try_recv() {
-            Ok(line) => line,
-            Err(TryRecvError::Empty) => {
-                // The reader has caught up, so this line is not lost as well.
-                let lost = state.counts().lost;
-                if lost > 0 {
-                    tracing::warn!(lines = lost, "lines of the log were lost: nobody read them");
-                    state.counts().lost -= lost;
-                    state.written.notify_all();
-                    continue;
-                }
-                match lines.recv() {
-                    Ok(line) => line,
-                    Err(_) => return,
-                }
-            }
-            Err(TryRecvError::Disconnected) => return,
-        };
+    for line in lines {
         // There is nowhere to tell that the log cannot be written.
         let _ = io::stderr().lock().write_all(&line);
-        state.counts().waiting -= 1;
+        let mut counts = state.counts();
+        counts.waiting -= 1;
+        // Lines are lost only while others wait. This one is told of when none does any more, so it
+        // is not lost as well.
+        let lost = if counts.waiting == 0 { counts.lost } else { 0 };
+        drop(counts);
+        if lost > 0 {
+            tracing::warn!(lines = lost, "lines of the log were lost: nobody read them");
+            state.counts().lost -= lost;
+        }
         state.written.notify_all();
     }
 }

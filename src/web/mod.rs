@@ -22,6 +22,7 @@ mod serve;
 mod status;
 mod telemetry_path;
 mod tls;
+mod turns;
 
 use std::io;
 use std::net::SocketAddr;

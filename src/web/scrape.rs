@@ -9,6 +9,7 @@ use tokio::sync::Semaphore;
 use crate::metrics::{Coding, Format, Page};
 
 use super::body::Body;
+use super::turns::{Failure, elsewhere};
 use super::{Site, negotiation, response};
 
 /// Answers a scrape. It never calls the API and waits for no poll.
@@ -37,9 +38,6 @@ pub(super) async fn answer(
     }
 }
 
-/// Why there are no metrics: an error of the runtime, none of ours.
-type Failure = Box<dyn std::error::Error + Send + Sync>;
-
 /// Makes the page: here if that is quick, and off the runtime's thread if it may take a good part
 /// of a second.
 async fn page(
@@ -52,12 +50,6 @@ async fn page(
     if site.exposition.is_ready(now) {
         return Ok(site.exposition.page(format, coding, now));
     }
-    let turn = Arc::clone(scrapes).acquire_owned().await?;
     let exposition = site.exposition.clone();
-    let making = tokio::task::spawn_blocking(move || {
-        // Here rather than outside: a client that leaves does not stop the making.
-        let _turn = turn;
-        exposition.page(format, coding, now)
-    });
-    Ok(making.await?)
+    elsewhere(scrapes, move || exposition.page(format, coding, now)).await
 }

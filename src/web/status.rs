@@ -16,6 +16,7 @@ use crate::status::{
 };
 
 use super::body::Body;
+use super::turns::elsewhere;
 use super::{Site, response};
 
 /// The page has its style and its icon in itself, and loads, runs and sends nothing. Its one form
@@ -42,7 +43,7 @@ pub(super) async fn configuration(site: &Site, turns: &Arc<Semaphore>) -> Respon
     let config = Arc::clone(&site.config.borrow());
     match elsewhere(turns, move || config.to_yaml()).await {
         Ok(text) => response::text(StatusCode::OK, text.trim_end()),
-        Err(failed) => failed,
+        Err(error) => failure(&*error),
     }
 }
 
@@ -119,22 +120,8 @@ async fn make<T: Send + 'static>(
 ) -> Result<T, Response<Body>> {
     let (store, clock) = (site.store.clone(), site.clock.clone());
     let instruments = site.instruments.clone();
-    elsewhere(turns, move || make(&Fleet::read(&store, &instruments, clock.now()))).await
-}
-
-/// Does work off the runtime's thread, when it has its turn: with many thousand tasks it takes a
-/// good part of a second.
-async fn elsewhere<T: Send + 'static>(
-    turns: &Arc<Semaphore>,
-    work: impl FnOnce() -> T + Send + 'static,
-) -> Result<T, Response<Body>> {
-    let turn = Arc::clone(turns).acquire_owned().await.map_err(|error| failure(&error))?;
-    let working = tokio::task::spawn_blocking(move || {
-        // Here rather than outside: a client that leaves does not stop the work.
-        let _turn = turn;
-        work()
-    });
-    working.await.map_err(|error| failure(&error))
+    let made = elsewhere(turns, move || make(&Fleet::read(&store, &instruments, clock.now())));
+    made.await.map_err(|error| failure(&*error))
 }
 
 fn failure(error: &dyn std::error::Error) -> Response<Body> {
