@@ -5,10 +5,12 @@
 //! Whole members one after another would be legal too, but curl reads only the first.
 //! <https://www.rfc-editor.org/rfc/rfc1952>, <https://www.rfc-editor.org/rfc/rfc1951>
 
+use std::iter;
+
 use bytes::Bytes;
 use zlib_rs::crc32::{crc32, crc32_combine_gen, crc32_combine_op};
 
-use super::deflate::Deflater;
+use super::deflate::{Deflater, Outline};
 use super::text::{Memory, Text};
 
 /// What a member starts with: deflate, no name, no time, unknown file system.
@@ -33,7 +35,7 @@ pub(super) struct Fragment {
 }
 
 /// Check sum and size of a text.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Sum {
     crc: u32,
     /// What the check sum of something that stands before is multiplied with: what takes most of
@@ -57,8 +59,17 @@ pub(super) struct Member {
 /// Makes fragments. Its memory is used again and again.
 #[derive(Default)]
 pub(super) struct Press {
-    deflater: Deflater,
-    memory: Memory,
+    pub(super) deflater: Deflater,
+    /// Empty, but not without room.
+    pub(super) memory: Memory,
+}
+
+/// What became of a text.
+pub(super) struct Pressed {
+    pub(super) sum: Sum,
+    /// The sum of each part, and what it takes to write it anew; `None` of a text without parts, or
+    /// of a very long one.
+    pub(super) parts: Option<(Vec<Sum>, Outline)>,
 }
 
 impl Fragment {
@@ -102,7 +113,7 @@ impl Default for Sum {
 }
 
 impl Sum {
-    fn of(text: &[u8]) -> Self {
+    pub(super) fn of(text: &[u8]) -> Self {
         let size = text.len() as u64;
         Self { crc: crc32(0, text), shift: crc32_combine_gen(size), size }
     }
@@ -131,7 +142,7 @@ impl Member {
     }
 
     pub(super) fn push(&mut self, fragment: &Fragment) {
-        self.push_joined(fragment.sum, std::iter::once(&fragment.deflated));
+        self.push_joined(fragment.sum, iter::once(&fragment.deflated));
     }
 
     /// Adds what fragments have become that were joined before; `sum` is that of all their text.
@@ -165,25 +176,41 @@ impl Press {
     /// Deflates what `write` writes.
     pub(super) fn fragment(&mut self, write: impl FnOnce(&mut Text<'_>)) -> Fragment {
         let mut deflated = Vec::new();
-        let sum = self.append(&mut deflated, write);
+        let write = |text: &mut Text<'_>| {
+            write(text);
+            Vec::new()
+        };
+        let Pressed { sum, parts: _ } = self.append(&mut deflated, write);
         Fragment { deflated: deflated.into(), sum }
     }
 
-    /// Deflates what `write` writes, behind what stands in `deflated`.
+    /// Deflates what `write` writes, behind what stands in `deflated`. It says where the parts of
+    /// its text end, all at ends of lines; nothing if they do not matter.
     pub(super) fn append(
         &mut self,
         deflated: &mut Vec<u8>,
-        write: impl FnOnce(&mut Text<'_>),
-    ) -> Sum {
+        write: impl FnOnce(&mut Text<'_>) -> Vec<usize>,
+    ) -> Pressed {
         let (mut sum, deflater) = (Sum::default(), &mut self.deflater);
         let mut full = |piece: &mut Vec<u8>| {
             sum = sum.followed_by(Sum::of(piece));
             deflater.append(piece, deflated);
         };
         let mut text = Text::after(std::mem::take(&mut self.memory), PIECE, &mut full);
-        write(&mut text);
-        self.memory = text.finish();
-        sum
+        let ends = write(&mut text);
+        if ends.len() < 2 || text.was_handed_on() {
+            self.memory = text.finish();
+            return Pressed { sum, parts: None };
+        }
+        self.memory = text.into_rest();
+        let text = self.memory.text();
+        let outline = self.deflater.append_parts(text, &ends, deflated);
+        let starts = iter::once(0).chain(ends.iter().copied());
+        let sums: Vec<_> =
+            starts.zip(&ends).map(|(start, end)| Sum::of(&text[start..*end])).collect();
+        let sum = sums.iter().copied().fold(Sum::default(), Sum::followed_by);
+        self.memory.keep_from(text.len());
+        Pressed { sum, parts: Some((sums, outline)) }
     }
 }
 

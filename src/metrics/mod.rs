@@ -14,6 +14,7 @@ mod own;
 mod page;
 mod plan;
 mod registered;
+mod run;
 mod section;
 mod states;
 mod template;

@@ -57,8 +57,14 @@ impl Plan {
         let withdrawals = fleet.snapshots.iter().filter_map(|snapshot| snapshot.withdrawn_after());
         let until = withdrawals.filter(|until| *until >= at).min();
         let states = states::text(&fleet.snapshots);
-        let deflated = press.fragment(|text| text.bytes(&states));
-        Self { fleet, until, states: (states, deflated), sections, texts: Default::default() }
+        let states = match before {
+            Some((before, _)) if before.states.0 == states => before.states.clone(),
+            _ => {
+                let deflated = press.fragment(|text| text.bytes(&states));
+                (states, deflated)
+            }
+        };
+        Self { fleet, until, states, sections, texts: Default::default() }
     }
 
     /// Whether the same snapshots would give the same plan at `now`.

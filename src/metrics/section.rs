@@ -14,6 +14,7 @@ use super::fleet::{Changes, Fleet};
 use super::format::{Format, has_common_header};
 use super::gzip::{Fragment, Press, Sum};
 use super::instances::{CONTRIBUTIONS, Contribution};
+use super::run::Run;
 use super::text::Text;
 
 /// Text that a run has at least, if there is as much: less of it compresses badly.
@@ -45,18 +46,9 @@ pub(super) struct Section {
 
 /// Runs one behind the other.
 struct Block {
-    runs: Box<[Run]>,
+    runs: Box<[Arc<Run>]>,
     cells: usize,
     deflated: Bytes,
-    sum: Sum,
-}
-
-/// Cells that are deflated together.
-#[derive(Clone, Copy)]
-struct Run {
-    cells: usize,
-    /// Bytes of the deflated text.
-    deflated: usize,
     sum: Sum,
 }
 
@@ -100,9 +92,12 @@ impl Section {
             blocks: Vec::new(),
             sum: Sum::default(),
         };
-        for (place, format) in Format::ALL.into_iter().enumerate() {
-            section.openings[place] = press.fragment(|text| section.write_opening(format, text));
-        }
+        section.openings = match before {
+            Some((before, ..)) if before.shown[0] == section.shown[0] => before.openings.clone(),
+            _ => {
+                Format::ALL.map(|format| press.fragment(|text| section.write_opening(format, text)))
+            }
+        };
         let earlier =
             before.map(|(before, fleet, changes)| Earlier::new(&section, before, fleet, changes));
         let earlier = earlier.as_ref();
@@ -172,14 +167,10 @@ impl Section {
             if may_end && earlier.is_some_and(|earlier| earlier.has_block_at(next)) {
                 break;
             }
-            let kept = earlier.and_then(|earlier| earlier.same_run(self, fleet, next));
-            let run = match kept {
-                Some((run, bytes)) => {
-                    deflated.extend_from_slice(bytes);
-                    run
-                }
-                None => self.run(fleet, next, earlier, &mut deflated, press),
-            };
+            let kept =
+                earlier.and_then(|earlier| earlier.run(self, fleet, next, &mut deflated, press));
+            let run =
+                kept.unwrap_or_else(|| self.run(fleet, next, earlier, &mut deflated, press).into());
             next += run.cells;
             sum = sum.followed_by(run.sum);
             runs.push(run);
@@ -198,8 +189,8 @@ impl Section {
         deflated: &mut Vec<u8>,
         press: &mut Press,
     ) -> Run {
-        let (mut next, before) = (cell, deflated.len());
-        let sum = press.append(deflated, |text| {
+        Run::new(press, deflated, |text| {
+            let (mut next, mut ends) = (cell, Vec::new());
             while next < self.cells() && text.size() < LONG_RUN {
                 let may_end = text.size() >= RUN;
                 if may_end && earlier.is_some_and(|earlier| earlier.run_at(next).is_some()) {
@@ -207,9 +198,10 @@ impl Section {
                 }
                 self.write_cell(fleet, next, text);
                 next += 1;
+                ends.push(text.size() as usize);
             }
-        });
-        Run { cells: next - cell, deflated: deflated.len() - before, sum }
+            ends
+        })
     }
 
     fn stamp(&self, fleet: &Fleet, cell: usize) -> Stamp {
@@ -253,23 +245,42 @@ impl<'a> Earlier<'a> {
         self.starts.binary_search(&self.changes.then(cell)?).ok()
     }
 
-    /// The run that began at this cell of `now`, with its bytes, if it says what would be said now.
-    fn same_run(&self, now: &Section, fleet: &Fleet, cell: usize) -> Option<(Run, &'a [u8])> {
+    /// Puts the run that began at this cell of `now` behind what stands in `deflated`, with what has
+    /// changed of it. `None` if none began there, or if another one has to be made.
+    fn run(
+        &self,
+        now: &Section,
+        fleet: &Fleet,
+        cell: usize,
+        deflated: &mut Vec<u8>,
+        press: &mut Press,
+    ) -> Option<Arc<Run>> {
         let (run, bytes) = self.run_at(cell)?;
-        let is_same = self.is_untouched(now, cell, run.cells)
-            || self.is_unchanged(now, fleet, cell, run.cells);
-        is_same.then_some((run, bytes))
+        let changed = self.changed(now, fleet, cell, run.cells)?;
+        if changed.is_empty() {
+            deflated.extend_from_slice(bytes);
+            return Some(Arc::clone(run));
+        }
+        let write = |place: usize, text: &mut Text<'_>| now.write_cell(fleet, cell + place, text);
+        let before = deflated.len();
+        let run = run.rewritten(bytes, &changed, press, deflated, write)?;
+        let is_long = run.sum.size >= RUN || cell + run.cells == now.cells();
+        if !is_long || run.sum.size > 2 * RUN {
+            deflated.truncate(before);
+            return None;
+        }
+        Some(run.into())
     }
 
     /// The run that began at this cell, with its bytes.
-    fn run_at(&self, cell: usize) -> Option<(Run, &'a [u8])> {
+    fn run_at(&self, cell: usize) -> Option<(&'a Arc<Run>, &'a [u8])> {
         let cell = self.changes.then(cell)?;
         let block = self.starts.partition_point(|start| *start <= cell).checked_sub(1)?;
         let (mut next, mut bytes) = (self.starts[block], 0);
         let block = &self.section.blocks[block];
         for run in &block.runs {
             if next == cell {
-                return Some((*run, &block.deflated[bytes..bytes + run.deflated]));
+                return Some((run, &block.deflated[bytes..bytes + run.deflated]));
             }
             (next, bytes) = (next + run.cells, bytes + run.deflated);
         }
@@ -282,17 +293,29 @@ impl<'a> Earlier<'a> {
         end <= now.cells() && self.has_same_headers && !self.changes.may_touch(cell..end)
     }
 
-    /// Whether these cells of `now` have the same text, although some of the snapshots differ.
-    fn is_unchanged(&self, now: &Section, fleet: &Fleet, cell: usize, cells: usize) -> bool {
-        let (Some(then), end) = (self.changes.then(cell), cell + cells) else { return false };
-        let is_same =
-            |at: usize| now.stamp(fleet, at) == self.section.stamp(self.fleet, then + (at - cell));
-        end <= now.cells()
-            && is_same(cell)
-            && match self.has_same_headers {
-                true => self.changes.touched(cell + 1..end).all(is_same),
-                false => (cell + 1..end).all(is_same),
-            }
+    /// Which of these cells of `now` have another text than they had, counted from the first. `None`
+    /// if they did not stand one behind the other.
+    fn changed(
+        &self,
+        now: &Section,
+        fleet: &Fleet,
+        cell: usize,
+        cells: usize,
+    ) -> Option<Vec<usize>> {
+        let (then, end) = (self.changes.then(cell)?, cell + cells);
+        if end > now.cells() {
+            return None;
+        }
+        let has_changed =
+            |at: &usize| now.stamp(fleet, *at) != self.section.stamp(self.fleet, then + at - cell);
+        if !self.has_same_headers {
+            return Some((cell..end).filter(has_changed).map(|at| at - cell).collect());
+        }
+        let touched = std::iter::once(cell).chain(self.changes.touched(cell + 1..end));
+        let changed: Vec<usize> = touched.filter(has_changed).map(|at| at - cell).collect();
+        // What stands behind a cell that follows another one was not looked at.
+        let is_in_place = |place: &usize| self.changes.then(cell + place) == Some(then + place);
+        changed.iter().all(is_in_place).then_some(changed)
     }
 }
 

@@ -36,6 +36,18 @@ impl From<Vec<u8>> for Memory {
     }
 }
 
+impl Memory {
+    /// The text.
+    pub(super) fn text(&self) -> &[u8] {
+        &self.open
+    }
+
+    /// Forgets the text before `start`.
+    pub(super) fn keep_from(&mut self, start: usize) {
+        self.open.drain(..start);
+    }
+}
+
 /// Takes a piece of text, and may keep its memory.
 pub(super) type Full<'a> = dyn FnMut(&mut Vec<u8>) + 'a;
 

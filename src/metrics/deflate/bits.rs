@@ -1,5 +1,8 @@
 //! Bits, the lowest first.
 
+/// How many are written at once at most: with those of a byte that is still open, they fit into 64.
+const MOST: usize = 56;
+
 /// Writes bits behind bytes.
 pub(super) struct Bits<'a> {
     bytes: &'a mut Vec<u8>,
@@ -14,7 +17,7 @@ impl<'a> Bits<'a> {
         Self { bytes, open: 0, count: 0 }
     }
 
-    /// Writes the `count` lowest bits of `bits`, at most 56; the others are 0.
+    /// Writes the `count` lowest bits of `bits`, at most [`MOST`]; the others are 0.
     #[inline]
     pub(super) fn put(&mut self, bits: u64, count: u32) {
         if self.count + count >= u64::BITS {
@@ -22,6 +25,21 @@ impl<'a> Bits<'a> {
         }
         self.open |= bits << self.count;
         self.count += count;
+    }
+
+    /// Writes `count` bits of `bytes` from the one at `start` on.
+    pub(super) fn copy(&mut self, bytes: &[u8], mut start: usize, mut count: usize) {
+        while count > 0 {
+            let part = count.min(MOST);
+            let bits = word_at(bytes, start / 8) >> (start % 8);
+            self.put(bits & ((1 << part) - 1), part as u32);
+            (start, count) = (start + part, count - part);
+        }
+    }
+
+    /// How many bits were written, those that stood there before included.
+    pub(super) fn position(&self) -> usize {
+        8 * self.bytes.len() + self.count as usize
     }
 
     /// Fills the last byte up with zeros.
@@ -42,9 +60,43 @@ impl<'a> Bits<'a> {
     }
 }
 
+/// Eight bytes from this one on; 0 where there are no more.
+fn word_at(bytes: &[u8], at: usize) -> u64 {
+    let rest = bytes.get(at..).unwrap_or_default();
+    match rest.first_chunk() {
+        Some(word) => u64::from_le_bytes(*word),
+        None => rest.iter().rev().fold(0, |word, byte| word << 8 | u64::from(*byte)),
+    }
+}
+
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+
     use super::*;
+
+    proptest! {
+        #[test]
+        fn copies_any_bits_to_any_place(
+            bytes in prop::collection::vec(any::<u8>(), 1..60),
+            range in any::<(prop::sample::Index, prop::sample::Index)>(),
+            before in 0..64_u32,
+        ) {
+            let bit = |bytes: &[u8], at: usize| bytes[at / 8] >> (at % 8) & 1;
+            let (a, b) = (range.0.index(8 * bytes.len() + 1), range.1.index(8 * bytes.len() + 1));
+            let (start, end) = (a.min(b), a.max(b));
+            let mut copied = Vec::new();
+            let mut bits = Bits::new(&mut copied);
+            bits.put(0, before / 2);
+            bits.put(0, before - before / 2);
+            bits.copy(&bytes, start, end - start);
+            prop_assert_eq!(bits.position(), before as usize + end - start);
+            bits.align();
+            for at in start..end {
+                prop_assert_eq!(bit(&copied, before as usize + at - start), bit(&bytes, at));
+            }
+        }
+    }
 
     #[test]
     fn bits_stand_from_the_lowest_on() {

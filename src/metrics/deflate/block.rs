@@ -1,8 +1,10 @@
 //! A block: its codes, then its tokens in them.
 
+use std::sync::Arc;
+
 use super::bits::Bits;
 use super::huffman::{self, Code, codes};
-use super::token::{Coded, DISTANCES, END_OF_BLOCK, Meaning, SYMBOLS, Tokens};
+use super::token::{Coded, DISTANCES, END_OF_BLOCK, Meaning, SYMBOLS, Token, Tokens};
 
 /// Symbols of the code in which the lengths of the other codes are written.
 const LENGTHS: usize = 19;
@@ -24,24 +26,101 @@ struct Entry {
     extra: u8,
 }
 
+/// The codes of a block, and where the parts of its text lie.
+#[derive(Clone)]
+pub(in crate::metrics) struct Outline {
+    lengths: Arc<Lengths>,
+    /// Bits of each part.
+    pub(super) parts: Box<[u32]>,
+}
+
+/// Lengths of codes: they tell the codes.
+struct Lengths {
+    symbols: [u8; SYMBOLS],
+    distances: [u8; DISTANCES],
+    /// Bits that say them, and that a block begins.
+    bits: u32,
+}
+
+/// The codes of a block.
+pub(super) struct Codes {
+    symbols: [Code; SYMBOLS],
+    distances: [Code; DISTANCES],
+}
+
 /// Writes a block that is not the last one.
-pub(super) fn write(tokens: &Tokens, bits: &mut Bits<'_>) {
-    let symbols = codes(&tokens.symbols, huffman::LONGEST);
-    let distances = codes(&tokens.distances, huffman::LONGEST);
+pub(super) fn write(tokens: &Tokens, bits: &mut Bits<'_>) -> Outline {
+    let codes = Codes {
+        symbols: codes(&tokens.symbols, huffman::LONGEST),
+        distances: codes(&tokens.distances, huffman::LONGEST),
+    };
+    let start = bits.position();
     bits.put(DYNAMIC << 1, 3);
-    write_codes(&symbols, &distances, bits);
-    for token in &tokens.list {
-        match token.meaning() {
-            Meaning::Byte(byte) => put_code(symbols[usize::from(byte)], bits),
-            Meaning::Repetition(length, distance) => {
-                // Both together: they have 48 bits at most.
-                let (length, length_bits) = with_extra(symbols[length.symbol], length);
-                let (distance, distance_bits) = with_extra(distances[distance.symbol], distance);
-                bits.put(length | distance << length_bits, length_bits + distance_bits);
+    write_codes(&codes, bits);
+    let lengths = Lengths {
+        symbols: codes.symbols.map(|code| code.length),
+        distances: codes.distances.map(|code| code.length),
+        bits: (bits.position() - start) as u32,
+    };
+    let mut next = 0;
+    let parts = tokens.ends.iter().map(|end| {
+        let part = codes.write(&tokens.list[next..*end], bits);
+        next = *end;
+        part
+    });
+    let parts = parts.collect();
+    codes.end(bits);
+    Outline { lengths: lengths.into(), parts }
+}
+
+impl Codes {
+    /// Those of an earlier block, and the bits that said so.
+    pub(super) fn of(outline: &Outline) -> (Self, u32) {
+        let Lengths { symbols, distances, bits } = &*outline.lengths;
+        let codes = Self {
+            symbols: huffman::of_lengths(symbols),
+            distances: huffman::of_lengths(distances),
+        };
+        (codes, *bits)
+    }
+
+    /// Whether there is one for all tokens.
+    pub(super) fn have(&self, tokens: &Tokens) -> bool {
+        let symbols = self.symbols.iter().zip(&tokens.symbols);
+        let distances = self.distances.iter().zip(&tokens.distances);
+        symbols.chain(distances).all(|(code, count)| code.length > 0 || *count == 0)
+    }
+
+    /// Writes tokens. Gives the number of bits.
+    pub(super) fn write(&self, tokens: &[Token], bits: &mut Bits<'_>) -> u32 {
+        let start = bits.position();
+        for token in tokens {
+            match token.meaning() {
+                Meaning::Byte(byte) => put_code(self.symbols[usize::from(byte)], bits),
+                Meaning::Repetition(length, distance) => {
+                    // Both together: they have 48 bits at most.
+                    let (length, length_bits) = with_extra(self.symbols[length.symbol], length);
+                    let (distance, distance_bits) =
+                        with_extra(self.distances[distance.symbol], distance);
+                    bits.put(length | distance << length_bits, length_bits + distance_bits);
+                }
             }
         }
+        // A text is no longer than a few pieces of the page.
+        (bits.position() - start) as u32
     }
-    put_code(symbols[END_OF_BLOCK], bits);
+
+    /// Writes the end of the block.
+    pub(super) fn end(&self, bits: &mut Bits<'_>) {
+        put_code(self.symbols[END_OF_BLOCK], bits);
+    }
+}
+
+impl Outline {
+    /// The same codes, and parts of other lengths.
+    pub(super) fn with_parts(&self, parts: Vec<u32>) -> Self {
+        Self { lengths: Arc::clone(&self.lengths), parts: parts.into() }
+    }
 }
 
 /// Ends at a byte: by a block that is empty and stored as it is.
@@ -60,14 +139,14 @@ fn with_extra(code: Code, coded: Coded) -> (u64, u32) {
     (u64::from(code.bits) | u64::from(coded.extra) << length, length + coded.extra_bits)
 }
 
-fn write_codes(symbols: &[Code; SYMBOLS], distances: &[Code; DISTANCES], bits: &mut Bits<'_>) {
-    let (symbols, distances) = (used(symbols), used(distances));
+fn write_codes(codes: &Codes, bits: &mut Bits<'_>) {
+    let (symbols, distances) = (used(&codes.symbols), used(&codes.distances));
     let entries = entries(symbols.iter().chain(distances).map(|code| code.length));
     let mut frequencies = [0; LENGTHS];
     for entry in &entries {
         frequencies[usize::from(entry.symbol)] += 1;
     }
-    let codes = codes(&frequencies, LONGEST_OF_LENGTHS);
+    let codes = huffman::codes(&frequencies, LONGEST_OF_LENGTHS);
     let is_used = |symbol: &usize| codes[*symbol].length > 0;
     let count = ORDER.iter().rposition(is_used).map_or(0, |last| last + 1).max(4);
 

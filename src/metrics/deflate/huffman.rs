@@ -41,6 +41,17 @@ pub(super) fn codes<const SYMBOLS: usize>(
     codes
 }
 
+/// The codes that have these lengths.
+pub(super) fn of_lengths<const SYMBOLS: usize>(lengths: &[u8; SYMBOLS]) -> [Code; SYMBOLS] {
+    let mut counts = [0; LONGEST + 1];
+    for length in lengths.iter().filter(|length| **length > 0) {
+        counts[usize::from(*length)] += 1;
+    }
+    let mut codes = lengths.map(|length| Code { bits: 0, length });
+    number(&mut codes, &counts);
+    codes
+}
+
 /// How many of the leaves, which are sorted from the most frequent on, have a code of each length.
 fn lengths(leaves: &[(u32, usize)], longest: usize) -> [usize; LONGEST + 1] {
     let mut counts = [0; LONGEST + 1];
@@ -118,13 +129,7 @@ mod tests {
     /// The example of RFC 1951, 3.2.2.
     #[test]
     fn numbers_codes_as_the_standard_does() {
-        let lengths = [3, 3, 3, 3, 3, 2, 4, 4];
-        let mut codes = lengths.map(|length| Code { bits: 0, length });
-        let mut counts = [0; LONGEST + 1];
-        for length in lengths {
-            counts[usize::from(length)] += 1;
-        }
-        number(&mut codes, &counts);
+        let codes = of_lengths(&[3, 3, 3, 3, 3, 2, 4, 4]);
         let bits = codes.map(|code| code.bits.reverse_bits() >> (16 - u32::from(code.length)));
         assert_eq!(bits, [0b010, 0b011, 0b100, 0b101, 0b110, 0b00, 0b1110, 0b1111]);
     }

@@ -9,11 +9,21 @@ mod bits;
 mod block;
 mod huffman;
 mod repeats;
+mod rewriting;
 mod token;
+
+use std::ops::Range;
 
 use bits::Bits;
 use repeats::Repeats;
 use token::Tokens;
+
+pub(super) use block::Outline;
+pub(super) use rewriting::Rewriting;
+
+/// How far behind the beginning of a part that is written anew repetitions are looked for, in bytes:
+/// looking farther takes longer and finds hardly more.
+pub(super) const REACH: usize = 4 * 1024;
 
 /// Deflates texts, one independent of the other. Its memory is used again and again.
 #[derive(Default)]
@@ -30,10 +40,40 @@ impl Deflater {
             return;
         }
         self.tokens.clear();
-        self.repeats.find(text, &mut self.tokens);
+        self.repeats.clear();
+        self.find(text, 0..text.len(), 0);
+        self.write(deflated);
+    }
+
+    /// The same for a text of parts that end here, each with a line: every part refers only to
+    /// itself and to the one before, so that they can be [written anew](Rewriting) by themselves.
+    pub(super) fn append_parts(
+        &mut self,
+        text: &[u8],
+        ends: &[usize],
+        deflated: &mut Vec<u8>,
+    ) -> Outline {
+        self.tokens.clear();
+        self.repeats.clear();
+        let (mut before, mut start) = (0, 0);
+        for end in ends {
+            self.find(text, start..*end, before);
+            (before, start) = (start, *end);
+        }
+        self.tokens.count_likely();
+        self.write(deflated)
+    }
+
+    fn find(&mut self, text: &[u8], part: Range<usize>, floor: usize) {
+        self.repeats.find(text, part, floor, &mut self.tokens);
+        self.tokens.end_part();
+    }
+
+    fn write(&self, deflated: &mut Vec<u8>) -> Outline {
         let mut bits = Bits::new(deflated);
-        block::write(&self.tokens, &mut bits);
+        let outline = block::write(&self.tokens, &mut bits);
         block::flush(bits);
+        outline
     }
 }
 

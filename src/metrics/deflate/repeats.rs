@@ -1,6 +1,8 @@
 //! Finds what stood in a text before.
 
-use memchr::memchr;
+use std::ops::Range;
+
+use memchr::{memchr, memrchr};
 
 use super::token::{FARTHEST, LONGEST, Tokens};
 
@@ -20,10 +22,12 @@ pub(super) struct Repeats {
 /// Places by a hash of what stands there.
 struct Table(Box<[u32; 1 << TABLE_BITS]>);
 
-/// A text up to where its tokens are found.
+/// A text up to the end of the part whose tokens are found.
 struct Search<'a> {
     text: &'a [u8],
     at: usize,
+    /// What stands before it is not repeated.
+    floor: usize,
     /// The line in which `at` is.
     line_start: usize,
     /// Behind its line break.
@@ -40,14 +44,25 @@ struct Repetition {
 }
 
 impl Repeats {
-    /// Says `text` in `tokens`.
-    pub(super) fn find(&mut self, text: &[u8], tokens: &mut Tokens) {
+    /// Forgets what was found: another text begins.
+    pub(super) fn clear(&mut self) {
         self.ends.clear();
         self.words.clear();
-        let mut search = Search { text, at: 0, line_start: 0, line_end: 0, last_distance: 0 };
+    }
+
+    /// Says a part of `text`, which begins with a line, in `tokens`. It repeats nothing that stands
+    /// before `floor`. What stands between the two is repeated where it was found before.
+    pub(super) fn find(
+        &mut self,
+        text: &[u8],
+        part: Range<usize>,
+        floor: usize,
+        tokens: &mut Tokens,
+    ) {
+        let mut search = Search::new(&text[..part.end], part.start, floor);
         // What a byte came last of; none after a repetition, so that the next byte is looked up.
         let mut last = None;
-        while let Some(byte) = text.get(search.at).copied() {
+        while let Some(byte) = search.text.get(search.at).copied() {
             let class = Class::of(byte);
             // A number hardly ever repeats another one, and it spoils what stands behind it: bytes
             // of it are tokens by themselves, and so is all that belongs to what was not found.
@@ -89,7 +104,15 @@ impl Repeats {
     }
 }
 
-impl Search<'_> {
+impl<'a> Search<'a> {
+    fn new(text: &'a [u8], at: usize, floor: usize) -> Self {
+        let before = at.checked_sub(1).and_then(|end| memrchr(b'\n', &text[floor..end]));
+        let line_before = before.map_or(floor, |line_break| floor + line_break + 1);
+        // A line begins as the one before does.
+        let last_distance = at - line_before;
+        Self { text, at, floor, line_start: at, line_end: at, last_distance }
+    }
+
     fn find_line(&mut self) {
         while self.line_end <= self.at {
             self.line_start = self.line_end;
@@ -120,7 +143,8 @@ impl Search<'_> {
     #[inline]
     fn compare(&self, before: Option<usize>, best: &mut Repetition) {
         let Some(distance) = before.map(|before| self.at - before) else { return };
-        if distance == 0 || distance > FARTHEST || distance == best.distance {
+        let farthest = FARTHEST.min(self.at - self.floor);
+        if distance == 0 || distance > farthest || distance == best.distance {
             return;
         }
         let text = &self.text[self.at..];

@@ -33,6 +33,8 @@ pub(super) struct Coded {
 /// Tokens, and how often each symbol is among them.
 pub(super) struct Tokens {
     pub(super) list: Vec<Token>,
+    /// Behind which of them each part of the text ends.
+    pub(super) ends: Vec<usize>,
     pub(super) symbols: [u32; SYMBOLS],
     pub(super) distances: [u32; DISTANCES],
 }
@@ -81,13 +83,19 @@ impl Coded {
 
 impl Default for Tokens {
     fn default() -> Self {
-        Self { list: Vec::new(), symbols: [0; SYMBOLS], distances: [0; DISTANCES] }
+        Self {
+            list: Vec::new(),
+            ends: Vec::new(),
+            symbols: [0; SYMBOLS],
+            distances: [0; DISTANCES],
+        }
     }
 }
 
 impl Tokens {
     pub(super) fn clear(&mut self) {
         self.list.clear();
+        self.ends.clear();
         (self.symbols, self.distances) = ([0; SYMBOLS], [0; DISTANCES]);
         self.symbols[END_OF_BLOCK] = 1;
     }
@@ -96,6 +104,20 @@ impl Tokens {
     pub(super) fn push_byte(&mut self, byte: u8) {
         self.symbols[usize::from(byte)] += 1;
         self.list.push(Token(byte.into()));
+    }
+
+    /// Ends a part of the text.
+    pub(super) fn end_part(&mut self) {
+        self.ends.push(self.list.len());
+    }
+
+    /// Counts each symbol once more that a line in ASCII can have, so that there is a code for it.
+    pub(super) fn count_likely(&mut self) {
+        for symbol in (b' '..=b'~').map(usize::from).chain(END_OF_BLOCK + 1..SYMBOLS) {
+            self.symbols[symbol] += 1;
+        }
+        self.symbols[usize::from(b'\n')] += 1;
+        self.distances.iter_mut().for_each(|count| *count += 1);
     }
 
     pub(super) fn push_repetition(&mut self, length: usize, distance: usize) {
