@@ -17,7 +17,7 @@ use super::text::{Memory, Text};
 const HEADER: [u8; 10] = [0x1f, 0x8b, 8, 0, 0, 0, 0, 0, 0, 0xff];
 
 /// Size of the pieces that are deflated by themselves: more than a run of the page commonly has.
-const PIECE: usize = 128 * 1024;
+pub(super) const PIECE: usize = 128 * 1024;
 
 /// Size from which a piece is sent as it is, in bytes: less than that is copied sooner than sent by
 /// itself.

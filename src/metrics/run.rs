@@ -3,7 +3,7 @@
 use memchr::memchr;
 
 use super::deflate::{Outline, REACH, Rewriting};
-use super::gzip::{Press, Pressed, Sum};
+use super::gzip::{PIECE, Press, Pressed, Sum};
 use super::text::Text;
 
 /// Text that a part has at least, if there is as much: what is written anew when a cell changes are
@@ -59,7 +59,7 @@ impl Run {
 
     /// The run after some of its cells have `changed`, behind what stands in `deflated`. `earlier` is
     /// what it was deflated to, and `write` writes a cell. `None` if most of it would be written
-    /// anew, or if the codes that it has do not fit any more.
+    /// anew, if a part has become very long, or if the codes that it has do not fit any more.
     pub(super) fn rewritten(
         &self,
         earlier: &[u8],
@@ -113,11 +113,14 @@ impl Parts {
             if is_new(place) || is_read {
                 memory.keep_from(end_of(memory.text(), start));
                 start = memory.text().len();
-                // Its pieces are as long as it takes.
                 let mut full = |_: &mut Vec<u8>| {};
-                let mut text = Text::after(std::mem::take(memory), usize::MAX, &mut full);
+                let mut text = Text::after(std::mem::take(memory), PIECE, &mut full);
                 cells.for_each(|cell| write(cell, &mut text));
+                let is_too_long = text.was_handed_on();
                 *memory = text.into_rest();
+                if is_too_long {
+                    return None;
+                }
             }
             if !is_new(place) {
                 rewriting.keep();
@@ -176,6 +179,8 @@ mod tests {
 
     use flate2::read::DeflateDecoder;
     use proptest::prelude::*;
+
+    use crate::metrics::text::Value;
 
     use super::*;
 
@@ -281,6 +286,20 @@ mod tests {
         let same = |at: usize, text: &mut Text<'_>| text.raw(&cell(at, 0));
         assert!(run.rewritten(&deflated, &all, &mut press, &mut next, same).is_none());
         assert!(next.is_empty());
+    }
+
+    #[test]
+    fn a_run_is_made_anew_when_a_cell_of_it_has_become_very_long() {
+        let mut press = Press::default();
+        let (run, deflated) = made(&mut press, &[0; 120]);
+        let write = |at: usize, text: &mut Text<'_>| match at {
+            60 => (0..20_000).for_each(|number| text.value(Value::Integer(number))),
+            _ => text.raw(&cell(at, 0)),
+        };
+        let mut next = Vec::new();
+        assert!(run.rewritten(&deflated, &[60], &mut press, &mut next, write).is_none());
+        assert!(next.is_empty());
+        assert!(press.memory.text().is_empty());
     }
 
     #[test]
