@@ -32,6 +32,9 @@ pub struct HttpSeries {
 }
 
 impl HttpSeries {
+    /// How many buckets with a bound each histogram has.
+    pub const BUCKETS: usize = BUCKETS.len();
+
     /// How many there are.
     pub fn len(&self) -> usize {
         self.durations.len() + self.requests.len()

@@ -87,17 +87,9 @@ impl Fragment {
         };
         Self { deflated: blocks.into(), sum }
     }
-
-    /// The last fragment of a member: a short text as it is, in a block that says that it is the
-    /// last.
-    fn last(text: &'static str) -> Self {
-        let mut block = Vec::new();
-        store(text.as_bytes(), true, &mut block);
-        Self { deflated: block.into(), sum: Sum::of(text.as_bytes()) }
-    }
 }
 
-/// Writes a block of text that is not compressed.
+/// Writes a block of text that is not compressed; the last one of a member says so.
 fn store(text: &[u8], is_last: bool, blocks: &mut Vec<u8>) {
     let size = text.len() as u16;
     blocks.push(is_last.into());
@@ -147,10 +139,7 @@ impl Member {
 
     /// Adds what fragments have become that were joined before; `sum` is that of all their text.
     pub(super) fn push_joined<'a>(&mut self, sum: Sum, pieces: impl Iterator<Item = &'a Bytes>) {
-        if sum.size > 0 {
-            self.crc = sum.behind(self.crc);
-            self.size += sum.size;
-        }
+        self.add(sum);
         for piece in pieces {
             if piece.len() < SMALL {
                 self.small.extend_from_slice(piece);
@@ -161,9 +150,19 @@ impl Member {
         }
     }
 
+    fn add(&mut self, sum: Sum) {
+        if sum.size > 0 {
+            self.crc = if self.size > 0 { sum.behind(self.crc) } else { sum.crc };
+            self.size += sum.size;
+        }
+    }
+
     /// The whole member, whose text ends with `end`.
     pub(super) fn finish(mut self, end: &'static str) -> Vec<Bytes> {
-        self.push(&Fragment::last(end));
+        if !end.is_empty() {
+            self.add(Sum::of(end.as_bytes()));
+        }
+        store(end.as_bytes(), true, &mut self.small);
         self.small.extend_from_slice(&self.crc.to_le_bytes());
         // It is modulo 2^32 there.
         self.small.extend_from_slice(&(self.size as u32).to_le_bytes());

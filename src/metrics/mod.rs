@@ -112,11 +112,8 @@ impl Exposition {
                 for fragment in [&accounts, &http, &plan.states.1, &polls] {
                     member.push(fragment);
                 }
-                for section in &plan.sections {
-                    member.push(section.opening(format));
-                    let (sum, pieces) = section.rest();
-                    member.push_joined(sum, pieces);
-                }
+                let (sum, pieces) = plan.deflated(format);
+                member.push_joined(sum, pieces);
                 member.push(&process);
                 Page::ready(member.finish(format.end()))
             }

@@ -1,6 +1,6 @@
 //! The exporter's own families, as text and deflated: made anew when one of their values has changed.
 
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use bytes::Bytes;
 use chrono::{DateTime, Utc};
@@ -55,61 +55,97 @@ impl Own {
 
     /// The text of each group at `now`, in the order of the page.
     pub(super) fn texts(&self, format: Format, now: DateTime<Utc>) -> [Bytes; GROUPS] {
-        let mut kept = self.kept.lock().unwrap_or_else(PoisonError::into_inner);
-        self.refresh(format, now, &mut kept);
-        kept.made[format as usize].each_ref().map(|made| made.text.clone())
+        let groups = self.instruments.groups(now);
+        let mut kept = self.kept();
+        std::array::from_fn(|group| {
+            self.refresh(group, groups[group], format, &mut kept);
+            kept.made[format as usize][group].text.clone()
+        })
     }
 
     /// The same, deflated.
     pub(super) fn fragments(&self, format: Format, now: DateTime<Utc>) -> [Fragment; GROUPS] {
-        let mut kept = self.kept.lock().unwrap_or_else(PoisonError::into_inner);
-        self.refresh(format, now, &mut kept);
-        let Kept { press, made, http, .. } = &mut *kept;
-        let http_sum = &mut http[format as usize].sum;
-        let mut fragments: [Fragment; GROUPS] = Default::default();
-        for (group, made) in made[format as usize].iter_mut().enumerate() {
-            fragments[group] = match made.deflated.take() {
-                Some(fragment) => fragment,
-                // Deflating it would take most of the time of a small page, for a kilobyte or two.
-                None if group == HTTP => {
-                    let fragment = Fragment::stored(&made.text, *http_sum);
-                    *http_sum = fragment.sum;
-                    fragment
-                }
-                None => press.fragment(|text| text.bytes(&made.text)),
-            };
-            made.deflated = Some(fragments[group].clone());
-        }
-        fragments
+        let groups = self.instruments.groups(now);
+        let mut kept = self.kept();
+        std::array::from_fn(|group| {
+            self.refresh(group, groups[group], format, &mut kept);
+            kept.deflated(group, format).clone()
+        })
     }
 
-    /// Makes anew what has changed.
-    fn refresh(&self, format: Format, now: DateTime<Utc>, kept: &mut Kept) {
-        let (made, http) = (&mut kept.made[format as usize], &mut kept.http[format as usize]);
-        let groups = self.instruments.groups(now).into_iter().zip(made).enumerate();
-        for (group, (families, made)) in groups {
-            let changes = Some(families.changes());
-            if made.changes != changes {
-                let text = match group {
-                    HTTP => http.write(families, &self.instruments.http_series(), format),
-                    _ => gathered(families, format),
-                };
-                *made = Made { changes, text: text.into(), deflated: None };
-            }
+    fn kept(&self) -> MutexGuard<'_, Kept> {
+        self.kept.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Makes the text of a group anew if it has changed.
+    fn refresh(&self, group: usize, families: Families<'_>, format: Format, kept: &mut Kept) {
+        let made = &mut kept.made[format as usize][group];
+        let changes = Some(families.changes());
+        if made.changes != changes {
+            let text = match group {
+                HTTP => {
+                    let http = &mut kept.http[format as usize];
+                    http.write(families, &self.instruments.http_series(), format)
+                }
+                _ => gathered(families, format).into(),
+            };
+            *made = Made { changes, text, deflated: None };
         }
     }
 }
 
-impl HttpText {
-    fn write(&mut self, families: Families<'_>, series: &HttpSeries, format: Format) -> Vec<u8> {
-        match &self.template {
-            Some(template) if self.series == series.len() => template.filled(values(series)),
-            _ => {
-                let text = gathered(families, format);
-                (self.template, self.series) = (Some(Template::of(&text)), series.len());
-                text
+impl Kept {
+    /// The text of a group deflated.
+    fn deflated(&mut self, group: usize, format: Format) -> &Fragment {
+        let Made { text, deflated, .. } = &mut self.made[format as usize][group];
+        deflated.get_or_insert_with(|| match group {
+            // Deflating it would take most of the time of a small page, for a kilobyte or two.
+            HTTP => {
+                let sum = &mut self.http[format as usize].sum;
+                let fragment = Fragment::stored(text, *sum);
+                *sum = fragment.sum;
+                fragment
             }
+            _ => self.press.fragment(|into| into.bytes(text)),
+        })
+    }
+}
+
+impl HttpText {
+    fn write(&mut self, families: Families<'_>, series: &HttpSeries, format: Format) -> Bytes {
+        let template = match &mut self.template {
+            Some(template) if self.series == series.len() => template,
+            template => {
+                self.series = series.len();
+                template.insert(Template::of(gathered(families, format)))
+            }
+        };
+        put(series, template);
+        Bytes::copy_from_slice(template.text())
+    }
+}
+
+/// Puts the values of all samples into their template, in the order in which
+/// [`registered::write`] writes them.
+fn put(series: &HttpSeries, template: &mut Template) {
+    let mut next = 0;
+    for duration in series.durations.values() {
+        // Buckets, the one without a bound, the sum, and the count.
+        let end = next + HttpSeries::BUCKETS + 3;
+        // Reading buckets takes longer than all else here; most handlers have answered nothing new.
+        if !template.has(end - 1, Value::Integer(duration.get_sample_count())) {
+            let metric = duration.metric();
+            let histogram = metric.get_histogram();
+            let count = Value::Integer(histogram.get_sample_count());
+            let buckets = histogram.get_bucket().iter();
+            let buckets = buckets.map(|bucket| Value::Integer(bucket.cumulative_count()));
+            let values = buckets.chain([count, Value::Float(histogram.get_sample_sum()), count]);
+            (next..end).zip(values).for_each(|(sample, value)| template.put(sample, value));
         }
+        next = end;
+    }
+    for (sample, requests) in (next..).zip(series.requests.values()) {
+        template.put(sample, Value::Integer(requests.get()));
     }
 }
 
@@ -119,20 +155,6 @@ fn gathered(families: Families<'_>, format: Format) -> Vec<u8> {
             registered::write(&family, format, text);
         }
     })
-}
-
-/// The values of all samples, as [`registered::write`] writes them.
-fn values(series: &HttpSeries) -> impl Iterator<Item = Value> {
-    let durations = series.durations.values().flat_map(|duration| {
-        let metric = duration.metric();
-        let histogram = metric.get_histogram();
-        let count = histogram.get_sample_count();
-        let buckets = histogram.get_bucket().iter().map(|bucket| bucket.cumulative_count());
-        let mut values: Vec<_> = buckets.chain([count]).map(Value::Integer).collect();
-        values.extend([Value::Float(histogram.get_sample_sum()), Value::Integer(count)]);
-        values
-    });
-    durations.chain(series.requests.values().map(|requests| Value::Integer(requests.get())))
 }
 
 #[cfg(test)]

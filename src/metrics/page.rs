@@ -49,7 +49,7 @@ impl Page {
 
     /// A page of text.
     pub(super) fn text(page: TextPage) -> Self {
-        let planned: u64 = page.plan.sections.iter().map(|section| section.size(page.format)).sum();
+        let planned = page.plan.size(page.format);
         if planned <= KEPT {
             let TextPage { before, plan, format, after } = page;
             let kept = plan.texts[format as usize].get_or_init(|| {

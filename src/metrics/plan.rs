@@ -10,7 +10,7 @@ use crate::store::InstanceSnapshot;
 
 use super::fleet::{Changes, Fleet};
 use super::format::{Format, has_common_header};
-use super::gzip::{Fragment, Press};
+use super::gzip::{Fragment, Press, Sum};
 use super::instances::CONTRIBUTIONS;
 use super::section::Section;
 use super::states;
@@ -24,6 +24,8 @@ pub(super) struct Plan {
     /// How many instances are in each state: the text of the family, and the same deflated.
     pub(super) states: (Vec<u8>, Fragment),
     pub(super) sections: Vec<Section>,
+    /// Of the text of all sections, in each of [`Format::ALL`].
+    sums: [Sum; Format::ALL.len()],
     /// The text of the sections in each of [`Format::ALL`], if [`Page`](super::Page) keeps it.
     pub(super) texts: [OnceLock<Vec<Bytes>>; Format::ALL.len()],
 }
@@ -64,12 +66,27 @@ impl Plan {
                 (states, deflated)
             }
         };
-        Self { fleet, until, states, sections, texts: Default::default() }
+        let sums = Format::ALL.map(|format| {
+            let sums = sections.iter().map(|section| section.sum(format));
+            sums.fold(Sum::default(), Sum::followed_by)
+        });
+        Self { fleet, until, states, sections, sums, texts: Default::default() }
     }
 
     /// Whether the same snapshots would give the same plan at `now`.
     pub(super) fn holds_at(&self, now: DateTime<Utc>) -> bool {
         self.fleet.at <= now && self.until.is_none_or(|until| now <= until)
+    }
+
+    /// Size of the text of all sections in bytes.
+    pub(super) fn size(&self, format: Format) -> u64 {
+        self.sums[format as usize].size
+    }
+
+    /// The sections deflated, and the sum of their text.
+    pub(super) fn deflated(&self, format: Format) -> (Sum, impl Iterator<Item = &Bytes>) {
+        let pieces = self.sections.iter().flat_map(move |section| section.deflated(format));
+        (self.sums[format as usize], pieces)
     }
 
     /// Writes a cell of `section`, which is one of its own.

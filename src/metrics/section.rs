@@ -117,19 +117,15 @@ impl Section {
         self.families.len() * self.width
     }
 
-    /// Size of the text in bytes.
-    pub(super) fn size(&self, format: Format) -> u64 {
-        self.opening(format).sum.size + self.sum.size
+    /// Of the text.
+    pub(super) fn sum(&self, format: Format) -> Sum {
+        self.openings[format as usize].sum.followed_by(self.sum)
     }
 
-    /// The header that differs between formats.
-    pub(super) fn opening(&self, format: Format) -> &Fragment {
-        &self.openings[format as usize]
-    }
-
-    /// All the rest.
-    pub(super) fn rest(&self) -> (Sum, impl Iterator<Item = &Bytes>) {
-        (self.sum, self.blocks.iter().map(|block| &block.deflated))
+    /// The text deflated.
+    pub(super) fn deflated(&self, format: Format) -> impl Iterator<Item = &Bytes> {
+        let opening = &self.openings[format as usize].deflated;
+        std::iter::once(opening).chain(self.blocks.iter().map(|block| &block.deflated))
     }
 
     /// Writes the header that differs between formats.

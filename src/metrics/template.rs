@@ -1,40 +1,91 @@
-//! Text whose values change and whose series do not: what stands between the values is kept.
+//! Text whose values change and whose series do not: only what has changed is written.
+
+use std::ops::Range;
 
 use super::text::Value;
 
-/// What stands before each value of a text.
+/// A text, and where its values stand.
 pub(super) struct Template {
-    starts: Vec<Vec<u8>>,
-    /// Of the text that it was made from, in bytes.
-    size: usize,
+    text: Vec<u8>,
+    gaps: Vec<Gap>,
+    /// The value that is written, for its memory.
+    written: Vec<u8>,
+}
+
+struct Gap {
+    place: Range<usize>,
+    /// `None` if nothing was put there yet.
+    value: Option<Value>,
 }
 
 impl Template {
     /// The template of `text`: values are the last words of its samples.
-    pub(super) fn of(text: &[u8]) -> Self {
-        let (mut starts, mut start) = (Vec::new(), Vec::new());
+    pub(super) fn of(text: Vec<u8>) -> Self {
+        let (mut gaps, mut end) = (Vec::new(), 0);
         for line in text.split_inclusive(|byte| *byte == b'\n') {
-            if line.starts_with(b"#") {
-                start.extend_from_slice(line);
-                continue;
+            let start = end;
+            end += line.len();
+            if !line.starts_with(b"#") {
+                let value =
+                    line.iter().rposition(|byte| *byte == b' ').map_or(0, |space| space + 1);
+                gaps.push(Gap { place: start + value..end - 1, value: None });
             }
-            let value =
-                line.iter().rposition(|byte| *byte == b' ').map_or(line.len(), |end| end + 1);
-            start.extend_from_slice(&line[..value]);
-            starts.push(std::mem::take(&mut start));
         }
-        Self { starts, size: text.len() }
+        Self { text, gaps, written: Vec::new() }
     }
 
-    /// The text with these values, of which there have to be as many as there were.
-    pub(super) fn filled(&self, values: impl Iterator<Item = Value>) -> Vec<u8> {
-        // Values get longer as they grow.
-        let mut text = Vec::with_capacity(self.size + self.size / 8);
-        for (start, value) in self.starts.iter().zip(values) {
-            text.extend_from_slice(start);
-            value.write(&mut text);
-            text.push(b'\n');
+    pub(super) fn text(&self) -> &[u8] {
+        &self.text
+    }
+
+    /// Whether the value of this sample was put there.
+    pub(super) fn has(&self, sample: usize, value: Value) -> bool {
+        self.gaps.get(sample).is_some_and(|gap| gap.value == Some(value))
+    }
+
+    /// Puts the value of a sample into its gap.
+    pub(super) fn put(&mut self, sample: usize, value: Value) {
+        if self.has(sample, value) {
+            return;
         }
-        text
+        let Some(gap) = self.gaps.get_mut(sample) else { return };
+        self.written.clear();
+        value.write(&mut self.written);
+        gap.value = Some(value);
+        let before = gap.place.len();
+        if self.written.len() == before {
+            self.text[gap.place.clone()].copy_from_slice(&self.written);
+            return;
+        }
+        self.text.splice(gap.place.clone(), self.written.iter().copied());
+        gap.place.end = gap.place.start + self.written.len();
+        for gap in &mut self.gaps[sample + 1..] {
+            let moved = |at: usize| at + self.written.len() - before;
+            gap.place = moved(gap.place.start)..moved(gap.place.end);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_value_takes_the_place_of_the_one_before_whatever_its_length() {
+        let text = |a, b, c| {
+            format!(
+                "# HELP m 1 2\n# TYPE m counter\nm{{l=\"x 7\"}} {a}\nm{{l=\"y\"}} {b}\n# EOF\nn {c}\n"
+            )
+        };
+        let mut template = Template::of(text("0", "0", "0").into_bytes());
+        let rounds = [("5", "10", "0"), ("1234", "10", "0.5"), ("7", "9", "0.25"), ("7", "9", "1")];
+        for (a, b, c) in rounds {
+            template.put(0, Value::Integer(a.parse().unwrap()));
+            template.put(1, Value::Integer(b.parse().unwrap()));
+            template.put(2, Value::Float(c.parse().unwrap()));
+            assert!(template.has(1, Value::Integer(b.parse().unwrap())));
+            assert!(!template.has(1, Value::Integer(77)));
+            assert_eq!(String::from_utf8_lossy(template.text()), text(a, b, c));
+        }
     }
 }

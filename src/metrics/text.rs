@@ -161,7 +161,7 @@ pub(super) fn written(write: impl FnOnce(&mut Text<'_>)) -> Vec<u8> {
 }
 
 /// The value of a sample. Both are written as the shortest decimal that reads back the same.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, Debug, PartialEq)]
 pub(super) enum Value {
     Integer(u64),
     Float(f64),

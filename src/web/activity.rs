@@ -4,7 +4,6 @@
 //! Prometheus off between two scrapes; so the time is kept here, where idle and half a head can be
 //! told apart.
 
-use std::collections::BTreeMap;
 use std::future::poll_fn;
 use std::io::{self, Read as _};
 use std::net::Shutdown;
@@ -50,8 +49,8 @@ struct State {
     phase: Phase,
     /// When the phase began, or, while answering and idle, when bytes last went out.
     since: Duration,
-    /// When the requests that are being answered came.
-    answering: BTreeMap<u64, Duration>,
+    /// The requests that are being answered, and when they came: the oldest first, and few.
+    answering: Vec<(u64, Duration)>,
     next: u64,
     /// Whether several requests share the connection, with frames between them that are none.
     multiplexed: bool,
@@ -65,9 +64,8 @@ impl State {
             Phase::Answering | Phase::Idle => limits.idle,
         };
         let silent = self.since.saturating_add(limit);
-        // Numbers grow with time, so the first is the oldest.
-        let oldest = self.answering.values().next();
-        oldest.map_or(silent, |began| began.saturating_add(limits.answer).min(silent))
+        let oldest = self.answering.first();
+        oldest.map_or(silent, |(_, began)| began.saturating_add(limits.answer).min(silent))
     }
 }
 
@@ -76,7 +74,7 @@ impl Activity {
         let state = State {
             phase: Phase::New,
             since: clock.monotonic(),
-            answering: BTreeMap::new(),
+            answering: Vec::new(),
             next: 0,
             multiplexed: false,
         };
@@ -121,7 +119,7 @@ impl Activity {
         let mut state = self.state();
         let number = state.next;
         state.next += 1;
-        state.answering.insert(number, now);
+        state.answering.push((number, now));
         state.phase = Phase::Answering;
         state.since = now;
         Answering { activity: self.clone(), number }
@@ -129,7 +127,7 @@ impl Activity {
 
     fn answered(&self, number: u64) {
         let mut state = self.state();
-        state.answering.remove(&number);
+        state.answering.retain(|(other, _)| *other != number);
         if state.answering.is_empty() {
             state.phase = Phase::Idle;
             state.since = self.clock.monotonic();

@@ -24,11 +24,13 @@ pub(super) fn coding(headers: &HeaderMap) -> Coding {
     let mut identity = None;
     let mut others = None;
     for Element { value, weight, .. } in elements(headers, &ACCEPT_ENCODING) {
-        match value.to_ascii_lowercase().as_str() {
-            "gzip" | "x-gzip" => gzip = gzip.max(Some(weight)),
-            "identity" => identity = Some(weight),
-            "*" => others = Some(weight),
-            _ => {}
+        let is = |name: &str| value.eq_ignore_ascii_case(name);
+        if is("gzip") || is("x-gzip") {
+            gzip = gzip.max(Some(weight));
+        } else if is("identity") {
+            identity = Some(weight);
+        } else if value == "*" {
+            others = Some(weight);
         }
     }
     let gzip = gzip.or(others).unwrap_or(0);

@@ -4,7 +4,6 @@
 //! A page is as large as the fleet, and lives until its last piece is handed over. Readers who take
 //! their time must neither hold memory without bound nor keep others from theirs.
 
-use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
@@ -28,8 +27,17 @@ pub(super) struct Outbox {
 #[derive(Debug, Default)]
 struct Taken {
     next: u64,
-    /// Since when, and what ends the connection, in the order in which they were taken.
-    places: BTreeMap<u64, (Duration, CancellationToken)>,
+    /// In the order in which they were taken, and no more than there are places.
+    holders: Vec<Holder>,
+}
+
+/// Who holds a place.
+#[derive(Debug)]
+struct Holder {
+    number: u64,
+    since: Duration,
+    /// Ends the connection.
+    cut: CancellationToken,
 }
 
 /// A page may be alive until this is dropped.
@@ -75,20 +83,20 @@ impl Outbox {
         let mut taken = self.taken();
         let number = taken.next;
         taken.next += 1;
-        taken.places.insert(number, (self.clock.monotonic(), cut.clone()));
+        taken.holders.push(Holder { number, since: self.clock.monotonic(), cut: cut.clone() });
         drop(taken);
         Some(Place { number, outbox: self.clone(), _permit: permit })
     }
 
     fn oldest(&self) -> Option<(u64, Duration)> {
-        self.taken().places.first_key_value().map(|(number, (since, _))| (*number, *since))
+        self.taken().holders.first().map(|holder| (holder.number, holder.since))
     }
 
     fn cut(&self, number: Option<u64>) {
-        let cut = number.and_then(|number| self.taken().places.remove(&number));
-        if let Some((_, cut)) = cut {
+        let holder = number.and_then(|number| self.taken().remove(number));
+        if let Some(holder) = holder {
             tracing::warn!("a client that takes too long to read its page was cut off for others");
-            cut.cancel();
+            holder.cut.cancel();
         }
     }
 
@@ -98,9 +106,16 @@ impl Outbox {
     }
 }
 
+impl Taken {
+    fn remove(&mut self, number: u64) -> Option<Holder> {
+        let place = self.holders.iter().position(|holder| holder.number == number)?;
+        Some(self.holders.remove(place))
+    }
+}
+
 impl Drop for Place {
     fn drop(&mut self) {
-        self.outbox.taken().places.remove(&self.number);
+        self.outbox.taken().remove(self.number);
     }
 }
 
