@@ -3,7 +3,8 @@
 //! The samples of one instance in one family are a cell, and so is a family's header. Cells stand
 //! in the order of the page. Runs of them are deflated together, and blocks of runs are sent
 //! together. A section that follows an earlier one takes over every block and every run in which no
-//! cell has changed; no text is kept.
+//! cell has changed, and of a run in which few have, all but the parts they stand in; no text is
+//! kept.
 
 use std::ops::Range;
 use std::sync::Arc;
@@ -117,7 +118,7 @@ impl Section {
         self.families.len() * self.width
     }
 
-    /// Of the text.
+    /// The sum of the text.
     pub(super) fn sum(&self, format: Format) -> Sum {
         self.openings[format as usize].sum.followed_by(self.sum)
     }

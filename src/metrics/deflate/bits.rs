@@ -1,5 +1,7 @@
 //! Bits, the lowest first.
 
+use super::word_at;
+
 /// How many are written at once at most: with those of a byte that is still open, they fit into 64.
 const MOST: usize = 56;
 
@@ -31,7 +33,7 @@ impl<'a> Bits<'a> {
     pub(super) fn copy(&mut self, bytes: &[u8], mut start: usize, mut count: usize) {
         while count > 0 {
             let part = count.min(MOST);
-            let bits = word_at(bytes, start / 8) >> (start % 8);
+            let bits = word_or_rest(bytes, start / 8) >> (start % 8);
             self.put(bits & ((1 << part) - 1), part as u32);
             (start, count) = (start + part, count - part);
         }
@@ -60,13 +62,12 @@ impl<'a> Bits<'a> {
     }
 }
 
-/// Eight bytes from this one on; 0 where there are no more.
-fn word_at(bytes: &[u8], at: usize) -> u64 {
-    let rest = bytes.get(at..).unwrap_or_default();
-    match rest.first_chunk() {
-        Some(word) => u64::from_le_bytes(*word),
-        None => rest.iter().rev().fold(0, |word, byte| word << 8 | u64::from(*byte)),
-    }
+/// Up to eight bytes from this one on; 0 where there are no more.
+fn word_or_rest(bytes: &[u8], at: usize) -> u64 {
+    word_at(bytes, at).unwrap_or_else(|| {
+        let rest = bytes.get(at..).unwrap_or_default();
+        rest.iter().rev().fold(0, |word, byte| word << 8 | u64::from(*byte))
+    })
 }
 
 #[cfg(test)]

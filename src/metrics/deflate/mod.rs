@@ -77,6 +77,11 @@ impl Deflater {
     }
 }
 
+/// Eight bytes from this one on, the lowest first; `None` if there are fewer.
+fn word_at(text: &[u8], at: usize) -> Option<u64> {
+    text.get(at..)?.first_chunk().map(|bytes| u64::from_le_bytes(*bytes))
+}
+
 #[cfg(test)]
 mod tests {
     use std::io::{Read as _, Write as _};

@@ -5,6 +5,7 @@ use std::ops::Range;
 use memchr::{memchr, memrchr};
 
 use super::token::{FARTHEST, LONGEST, Tokens};
+use super::word_at;
 
 /// A repetition that is worth less than the bytes it stands for is not taken.
 const SHORTEST_FOUND: usize = 5;
@@ -205,10 +206,6 @@ const FACTOR: u64 = 0x9e37_79b9_7f4a_7c15;
 
 fn hash(word: u64) -> usize {
     (word.wrapping_mul(FACTOR) >> (u64::BITS - TABLE_BITS)) as usize
-}
-
-fn word_at(text: &[u8], at: usize) -> Option<u64> {
-    text.get(at..)?.first_chunk().map(|bytes| u64::from_le_bytes(*bytes))
 }
 
 /// How many bytes are the same, up to [`LONGEST`].
