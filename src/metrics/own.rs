@@ -32,14 +32,15 @@ struct Kept {
 struct Made {
     /// What the group's [`changes`](Families::changes) were before it was made.
     changes: Option<u64>,
-    text: Bytes,
+    /// That of the HTTP metrics only if it was asked for: it is copied from where it is written.
+    text: Option<Bytes>,
     deflated: Option<Fragment>,
 }
 
 /// Writes the group that each scrape changes.
 #[derive(Default)]
 struct HttpText {
-    template: Option<Template>,
+    template: Template,
     /// How many series there were when it was made.
     series: usize,
     /// Of the text that was stored last.
@@ -59,7 +60,7 @@ impl Own {
         let mut kept = self.kept();
         std::array::from_fn(|group| {
             self.refresh(group, groups[group], format, &mut kept);
-            kept.made[format as usize][group].text.clone()
+            kept.text(group, format)
         })
     }
 
@@ -69,7 +70,7 @@ impl Own {
         let mut kept = self.kept();
         std::array::from_fn(|group| {
             self.refresh(group, groups[group], format, &mut kept);
-            kept.deflated(group, format).clone()
+            kept.deflated(group, format)
         })
     }
 
@@ -82,46 +83,49 @@ impl Own {
         let made = &mut kept.made[format as usize][group];
         let changes = Some(families.changes());
         if made.changes != changes {
-            let text = match group {
-                HTTP => {
-                    let http = &mut kept.http[format as usize];
-                    http.write(families, &self.instruments.http_series(), format)
-                }
-                _ => gathered(families, format).into(),
-            };
-            *made = Made { changes, text, deflated: None };
+            *made = Made { changes, text: None, deflated: None };
+            if group == HTTP {
+                let http = &mut kept.http[format as usize];
+                http.write(families, &self.instruments.http_series(), format);
+            } else {
+                made.text = Some(gathered(families, format).into());
+            }
         }
     }
 }
 
 impl Kept {
-    /// The text of a group deflated.
-    fn deflated(&mut self, group: usize, format: Format) -> &Fragment {
+    /// The text of a group.
+    fn text(&mut self, group: usize, format: Format) -> Bytes {
+        let http = &self.http[format as usize].template;
+        let text = &mut self.made[format as usize][group].text;
+        text.get_or_insert_with(|| Bytes::copy_from_slice(http.text())).clone()
+    }
+
+    /// The same deflated.
+    fn deflated(&mut self, group: usize, format: Format) -> Fragment {
+        let http = &mut self.http[format as usize];
         let Made { text, deflated, .. } = &mut self.made[format as usize][group];
-        deflated.get_or_insert_with(|| match group {
+        let deflated = deflated.get_or_insert_with(|| match text {
+            Some(text) if group != HTTP => self.press.fragment(|into| into.bytes(text)),
             // Deflating it would take most of the time of a small page, for a kilobyte or two.
-            HTTP => {
-                let sum = &mut self.http[format as usize].sum;
-                let fragment = Fragment::stored(text, *sum);
-                *sum = fragment.sum;
+            _ => {
+                let fragment = Fragment::stored(http.template.text(), http.sum);
+                http.sum = fragment.sum;
                 fragment
             }
-            _ => self.press.fragment(|into| into.bytes(text)),
-        })
+        });
+        deflated.clone()
     }
 }
 
 impl HttpText {
-    fn write(&mut self, families: Families<'_>, series: &HttpSeries, format: Format) -> Bytes {
-        let template = match &mut self.template {
-            Some(template) if self.series == series.len() => template,
-            template => {
-                self.series = series.len();
-                template.insert(Template::of(gathered(families, format)))
-            }
-        };
-        put(series, template);
-        Bytes::copy_from_slice(template.text())
+    fn write(&mut self, families: Families<'_>, series: &HttpSeries, format: Format) {
+        if self.series != series.len() {
+            self.series = series.len();
+            self.template = Template::of(gathered(families, format));
+        }
+        put(series, &mut self.template);
     }
 }
 

@@ -5,6 +5,7 @@ use std::ops::Range;
 use super::text::Value;
 
 /// A text, and where its values stand.
+#[derive(Default)]
 pub(super) struct Template {
     text: Vec<u8>,
     gaps: Vec<Gap>,

@@ -298,8 +298,16 @@ fn float_into(value: f64, text: &mut Vec<u8>) {
     } else if value.is_infinite() {
         text.extend_from_slice(if value > 0.0 { b"+Inf" } else { b"-Inf" });
     } else {
-        // Adding zero turns -0 into 0. Writing into memory cannot fail.
-        let _ = write!(text, "{}", value + 0.0);
+        // Adding zero turns -0 into 0.
+        let value = value + 0.0;
+        let mut digits = zmij::Buffer::new();
+        let digits = digits.format_finite(value);
+        if digits.contains('e') {
+            // Writing into memory cannot fail.
+            let _ = write!(text, "{value}");
+        } else {
+            text.extend_from_slice(digits.strip_suffix(".0").unwrap_or(digits).as_bytes());
+        }
     }
 }
 

@@ -253,5 +253,6 @@ async fn discard(request: &mut Request<Incoming>) {
 }
 
 fn allows(allow: &str, method: &str) -> bool {
-    allow.split(", ").any(|allowed| allowed == method)
+    // Cheaper than a search for ", ", and every request comes here.
+    allow.split(',').any(|allowed| allowed.trim_start() == method)
 }
