@@ -121,6 +121,7 @@ const OFTEN: [&str; 9] = [
 /// and nothing else: one that no pattern fits stays where it was.
 ///
 /// Only where nobody has chosen a linker: it takes one that knows `INSERT`, as GNU's and LLVM's do.
+/// Not in debug builds, whose many more functions would take seconds to look through.
 fn lay_out() -> io::Result<()> {
     println!("cargo::rerun-if-changed=build.rs");
     let set = |name: &str| env::var(name).unwrap_or_default();
