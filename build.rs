@@ -1,6 +1,7 @@
 //! Tells the binary which commit and compiler it was built with, for `build_info` and `--version`,
 //! and the linker which functions to keep apart.
 
+use std::fmt::Display;
 use std::process::Command;
 use std::{env, fs, io};
 
@@ -123,7 +124,6 @@ const OFTEN: [&str; 9] = [
 /// Only where nobody has chosen a linker: it takes one that knows `INSERT`, as GNU's and LLVM's do.
 /// Not in debug builds, whose many more functions would take seconds to look through.
 fn lay_out() -> io::Result<()> {
-    println!("cargo::rerun-if-changed=build.rs");
     let set = |name: &str| env::var(name).unwrap_or_default();
     let chosen = env::var_os("RUSTC_LINKER").is_some()
         || ["fuse-ld", "linker"].iter().any(|flag| set("CARGO_ENCODED_RUSTFLAGS").contains(flag));
@@ -134,10 +134,10 @@ fn lay_out() -> io::Result<()> {
     }
 
     let own = env!("CARGO_PKG_NAME").replace('-', "_");
-    let seldom = SELDOM.iter().map(|path| (*path).to_owned());
-    let seldom = seldom.chain(SELDOM_OF_OUR_OWN.map(|path| format!("{own}::{path}")));
-    let seldom: String = seldom.map(|path| functions(&mangled(&path))).collect();
-    let often: String = OFTEN.map(|part| functions(&[part.to_owned()])).concat();
+    let own = SELDOM_OF_OUR_OWN.map(|path| format!("{own}::{path}"));
+    let seldom = SELDOM.into_iter().chain(own.iter().map(String::as_str));
+    let seldom: String = seldom.map(|path| functions(&mangled(path))).collect();
+    let often = OFTEN.map(|part| functions(&[part])).concat();
     let script = format!(
         "SECTIONS {{\n  .text.often : {{\n{often}  }}\n  \
          .text.seldom : {{\n    *libring-*:*(.text .text.*)\n{seldom}  }}\n}}\n\
@@ -158,8 +158,8 @@ fn mangled(path: &str) -> [String; 2] {
 }
 
 /// The line of a linker's script for functions whose symbols contain one of these patterns; each has
-/// a section of its own.
-fn functions(symbols: &[String]) -> String {
+/// a section of its own. Few patterns a line: GNU's linker takes minutes over a hundred.
+fn functions(symbols: &[impl Display]) -> String {
     let patterns: Vec<_> = symbols.iter().map(|symbol| format!(".text.*{symbol}*")).collect();
     format!("    *({})\n", patterns.join(" "))
 }

@@ -22,7 +22,7 @@ pub(super) struct Own {
 
 struct Kept {
     press: Press,
-    /// By format and group.
+    /// By format and group. The place of HTTP is not used.
     made: [[Made; GROUPS]; Format::ALL.len()],
     /// By format.
     http: [HttpText; Format::ALL.len()],
@@ -32,8 +32,7 @@ struct Kept {
 struct Made {
     /// What the group's [`changes`](Families::changes) were before it was made.
     changes: Option<u64>,
-    /// That of the HTTP metrics only if it was asked for: it is copied from where it is written.
-    text: Option<Bytes>,
+    text: Bytes,
     deflated: Option<Fragment>,
 }
 
@@ -57,75 +56,65 @@ impl Own {
     /// The text of each group at `now`, in the order of the page.
     pub(super) fn texts(&self, format: Format, now: DateTime<Utc>) -> [Bytes; GROUPS] {
         let groups = self.instruments.groups(now);
-        let mut kept = self.kept();
-        std::array::from_fn(|group| {
-            self.refresh(group, groups[group], format, &mut kept);
-            kept.text(group, format)
+        let Kept { made, http, .. } = &mut *self.kept();
+        let (made, http) = (&mut made[format as usize], &mut http[format as usize]);
+        std::array::from_fn(|group| match group {
+            HTTP => {
+                let series = self.instruments.http_series();
+                Bytes::copy_from_slice(http.write(groups[group], &series, format))
+            }
+            _ => made[group].refreshed(groups[group], format).text.clone(),
         })
     }
 
     /// The same, deflated.
     pub(super) fn fragments(&self, format: Format, now: DateTime<Utc>) -> [Fragment; GROUPS] {
         let groups = self.instruments.groups(now);
-        let mut kept = self.kept();
-        std::array::from_fn(|group| {
-            self.refresh(group, groups[group], format, &mut kept);
-            kept.deflated(group, format)
+        let Kept { press, made, http } = &mut *self.kept();
+        let (made, http) = (&mut made[format as usize], &mut http[format as usize]);
+        std::array::from_fn(|group| match group {
+            // Deflating it would take most of the time of a small page, for a kilobyte or two.
+            HTTP => {
+                let (series, before) = (self.instruments.http_series(), http.sum);
+                let text = http.write(groups[group], &series, format);
+                let fragment = Fragment::stored(text, before);
+                http.sum = fragment.sum;
+                fragment
+            }
+            _ => made[group].refreshed(groups[group], format).deflated(press),
         })
     }
 
     fn kept(&self) -> MutexGuard<'_, Kept> {
         self.kept.lock().unwrap_or_else(PoisonError::into_inner)
     }
-
-    /// Makes the text of a group anew if it has changed.
-    fn refresh(&self, group: usize, families: Families<'_>, format: Format, kept: &mut Kept) {
-        let made = &mut kept.made[format as usize][group];
-        let changes = Some(families.changes());
-        if made.changes != changes {
-            *made = Made { changes, text: None, deflated: None };
-            if group == HTTP {
-                let http = &mut kept.http[format as usize];
-                http.write(families, &self.instruments.http_series(), format);
-            } else {
-                made.text = Some(gathered(families, format).into());
-            }
-        }
-    }
 }
 
-impl Kept {
-    /// The text of a group.
-    fn text(&mut self, group: usize, format: Format) -> Bytes {
-        let http = &self.http[format as usize].template;
-        let text = &mut self.made[format as usize][group].text;
-        text.get_or_insert_with(|| Bytes::copy_from_slice(http.text())).clone()
+impl Made {
+    /// Makes the text anew if the group has changed.
+    fn refreshed(&mut self, families: Families<'_>, format: Format) -> &mut Self {
+        let changes = Some(families.changes());
+        if self.changes != changes {
+            *self = Self { changes, text: gathered(families, format).into(), deflated: None };
+        }
+        self
     }
 
-    /// The same deflated.
-    fn deflated(&mut self, group: usize, format: Format) -> Fragment {
-        let http = &mut self.http[format as usize];
-        let Made { text, deflated, .. } = &mut self.made[format as usize][group];
-        let deflated = deflated.get_or_insert_with(|| match text {
-            Some(text) if group != HTTP => self.press.fragment(|into| into.bytes(text)),
-            // Deflating it would take most of the time of a small page, for a kilobyte or two.
-            _ => {
-                let fragment = Fragment::stored(http.template.text(), http.sum);
-                http.sum = fragment.sum;
-                fragment
-            }
-        });
-        deflated.clone()
+    fn deflated(&mut self, press: &mut Press) -> Fragment {
+        let Self { text, deflated, .. } = self;
+        deflated.get_or_insert_with(|| press.fragment(|into| into.bytes(text))).clone()
     }
 }
 
 impl HttpText {
-    fn write(&mut self, families: Families<'_>, series: &HttpSeries, format: Format) {
+    /// Writes what has changed. Gives the whole text.
+    fn write(&mut self, families: Families<'_>, series: &HttpSeries, format: Format) -> &[u8] {
         if self.series != series.len() {
             self.series = series.len();
             self.template = Template::of(gathered(families, format));
         }
         put(series, &mut self.template);
+        self.template.text()
     }
 }
 
