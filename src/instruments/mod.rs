@@ -25,11 +25,6 @@ use process::OwnProcess;
 pub use group::Families;
 pub use http::HttpSeries;
 
-/// How many groups of families there are.
-pub const GROUPS: usize = 4;
-/// The place of the group that each scrape changes.
-pub const HTTP: usize = 1;
-
 /// Seconds; API answers take between a few milliseconds and the request timeout.
 const API_BUCKETS: &[f64] = &[0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0];
 /// Seconds; a poll that starts within one is on time.
@@ -71,6 +66,19 @@ struct OfPolls {
     walks: IntCounterVec,
 }
 
+/// The groups of families at one time, in the order of the page.
+#[derive(Clone, Copy, Debug)]
+pub struct Groups<'a> {
+    /// Those of accounts.
+    pub accounts: Families<'a>,
+    /// Those of HTTP requests, which each scrape changes.
+    pub http: Families<'a>,
+    /// Those of polls.
+    pub polls: Families<'a>,
+    /// Those of the process.
+    pub process: Families<'a>,
+}
+
 /// The account and region that a count belongs to; the region is empty where a call has none.
 #[derive(Clone, Copy, Debug)]
 pub struct Scope<'a> {
@@ -95,23 +103,23 @@ impl Instruments {
         })
     }
 
-    /// Every group of families, in the order of their names, at `now`. Those of the process are a
-    /// second old at most.
-    pub fn groups(&self, now: DateTime<Utc>) -> [Families<'_>; GROUPS] {
+    /// Every group of families at `now`. Those of the process are a second old at most.
+    pub fn groups(&self, now: DateTime<Utc>) -> Groups<'_> {
         if !self.process.read().is_fresh(now) {
             self.process.change(|process| process.read(now));
         }
-        [
-            self.accounts.families(),
-            self.http.families(),
-            self.polls.families(),
-            self.process.families(),
-        ]
+        Groups {
+            accounts: self.accounts.families(),
+            http: self.http.families(),
+            polls: self.polls.families(),
+            process: self.process.families(),
+        }
     }
 
     /// The value of every family registered here at `now`, sorted by name.
     pub fn gather(&self, now: DateTime<Utc>) -> Vec<MetricFamily> {
-        self.groups(now).iter().flat_map(Families::gather).collect()
+        let Groups { accounts, http, polls, process } = self.groups(now);
+        [accounts, http, polls, process].iter().flat_map(Families::gather).collect()
     }
 
     /// Makes the counters of an account and region exist at 0, so that their first increase shows.
@@ -282,7 +290,7 @@ impl Instruments {
         self.http.change(|http| http.answered(handler, status, took));
     }
 
-    /// The series of the group [`HTTP`], to be read one by one.
+    /// The series of [`Groups::http`], to be read one by one.
     pub fn http_series(&self) -> RwLockReadGuard<'_, HttpSeries> {
         self.http.read().series()
     }

@@ -8,6 +8,7 @@
 mod deflate;
 mod fleet;
 mod format;
+mod frame;
 mod gzip;
 mod instances;
 mod own;
@@ -31,7 +32,8 @@ use crate::clock::Clock;
 use crate::instruments::Instruments;
 use crate::store::Store;
 
-use gzip::{Member, Press};
+use frame::Frame;
+use gzip::{Press, member};
 use own::Own;
 use page::TextPage;
 use plan::Plan;
@@ -98,24 +100,19 @@ impl Exposition {
             Some(plan) => plan,
             None => self.0.plan(now),
         };
+        // The order of the page is that of the families' names.
+        let mut own = self.0.own.groups(format, now);
         match coding {
             Coding::Identity => {
-                // The order of the page is that of the families' names.
-                let [accounts, http, polls, process] = self.0.own.texts(format, now);
-                let before = [&*accounts, &http, &plan.states.0, &polls].concat();
+                let [accounts, polls, process] = own.texts();
+                let before = [&*accounts, own.http().text(), &plan.states.0, &polls].concat();
                 let after = [&*process, format.end().as_bytes()].concat();
+                drop(own);
                 Page::text(TextPage { before, plan, format, after })
             }
             Coding::Gzip => {
-                let [accounts, http, polls, process] = self.0.own.fragments(format, now);
-                let mut member = Member::new();
-                for fragment in [&accounts, &http, &plan.states.1, &polls] {
-                    member.push(fragment);
-                }
-                let (sum, pieces) = plan.deflated(format);
-                member.push_joined(sum, pieces);
-                member.push(&process);
-                Page::ready(member.finish(format.end()))
+                let frame = Frame::of(&plan, &mut own);
+                Page::ready(member(&frame.before, own.http().summed(), &frame.after))
             }
         }
     }

@@ -6,7 +6,7 @@ use bytes::Bytes;
 use chrono::{DateTime, Utc};
 use prometheus::core::Metric as _;
 
-use crate::instruments::{Families, GROUPS, HTTP, HttpSeries, Instruments};
+use crate::instruments::{self, Families, HttpSeries, Instruments};
 
 use super::format::Format;
 use super::gzip::{Fragment, Press, Sum};
@@ -20,12 +20,20 @@ pub(super) struct Own {
     kept: Mutex<Kept>,
 }
 
+#[derive(Default)]
 struct Kept {
     press: Press,
-    /// By format and group. The place of HTTP is not used.
-    made: [[Made; GROUPS]; Format::ALL.len()],
     /// By format.
-    http: [HttpText; Format::ALL.len()],
+    made: [MadeGroups; Format::ALL.len()],
+}
+
+/// The groups in one format.
+#[derive(Default)]
+struct MadeGroups {
+    accounts: Made,
+    http: HttpText,
+    polls: Made,
+    process: Made,
 }
 
 #[derive(Default)]
@@ -38,55 +46,87 @@ struct Made {
 
 /// Writes the group that each scrape changes.
 #[derive(Default)]
-struct HttpText {
+pub(super) struct HttpText {
     template: Template,
     /// How many series there were when it was made.
     series: usize,
-    /// Of the text that was stored last.
+    /// Of the text that was summed up last.
     sum: Sum,
 }
 
+/// The groups at one time, in one format. Others wait until it is dropped.
+pub(super) struct Groups<'a> {
+    instruments: &'a Instruments,
+    families: instruments::Groups<'a>,
+    changes: Changes,
+    kept: MutexGuard<'a, Kept>,
+    format: Format,
+}
+
+/// How often the groups that not every scrape changes have changed.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(super) struct Changes([u64; 3]);
+
 impl Own {
     pub(super) fn new(instruments: Instruments) -> Self {
-        let press = Press::default();
-        let kept = Kept { press, made: Default::default(), http: Default::default() };
-        Self { instruments, kept: Mutex::new(kept) }
+        Self { instruments, kept: Mutex::default() }
     }
 
-    /// The text of each group at `now`, in the order of the page.
-    pub(super) fn texts(&self, format: Format, now: DateTime<Utc>) -> [Bytes; GROUPS] {
-        let groups = self.instruments.groups(now);
-        let Kept { made, http, .. } = &mut *self.kept();
-        let (made, http) = (&mut made[format as usize], &mut http[format as usize]);
-        std::array::from_fn(|group| match group {
-            HTTP => {
-                let series = self.instruments.http_series();
-                Bytes::copy_from_slice(http.write(groups[group], &series, format))
-            }
-            _ => made[group].refreshed(groups[group], format).text.clone(),
-        })
+    /// The groups at `now`.
+    pub(super) fn groups(&self, format: Format, now: DateTime<Utc>) -> Groups<'_> {
+        let families = self.instruments.groups(now);
+        let of_all = [families.accounts, families.polls, families.process];
+        Groups {
+            instruments: &self.instruments,
+            families,
+            changes: Changes(of_all.map(|group| group.changes())),
+            kept: self.kept.lock().unwrap_or_else(PoisonError::into_inner),
+            format,
+        }
+    }
+}
+
+impl Groups<'_> {
+    pub(super) fn format(&self) -> Format {
+        self.format
+    }
+
+    /// What has changed since it was this is newer than what the groups had then.
+    pub(super) fn changes(&self) -> Changes {
+        self.changes
+    }
+
+    /// The text of all groups but that of HTTP requests, in the order of the page.
+    pub(super) fn texts(&mut self) -> [Bytes; 3] {
+        self.refreshed().0.map(|made| made.text.clone())
     }
 
     /// The same, deflated.
-    pub(super) fn fragments(&self, format: Format, now: DateTime<Utc>) -> [Fragment; GROUPS] {
-        let groups = self.instruments.groups(now);
-        let Kept { press, made, http } = &mut *self.kept();
-        let (made, http) = (&mut made[format as usize], &mut http[format as usize]);
-        std::array::from_fn(|group| match group {
-            // Deflating it would take most of the time of a small page, for a kilobyte or two.
-            HTTP => {
-                let (series, before) = (self.instruments.http_series(), http.sum);
-                let text = http.write(groups[group], &series, format);
-                let fragment = Fragment::stored(text, before);
-                http.sum = fragment.sum;
-                fragment
-            }
-            _ => made[group].refreshed(groups[group], format).deflated(press),
-        })
+    pub(super) fn fragments(&mut self) -> [Fragment; 3] {
+        let (made, press) = self.refreshed();
+        made.map(|made| made.deflated(press))
     }
 
-    fn kept(&self) -> MutexGuard<'_, Kept> {
-        self.kept.lock().unwrap_or_else(PoisonError::into_inner)
+    /// What stands after the last sample, deflated.
+    pub(super) fn end(&mut self) -> Fragment {
+        let end = self.format.end();
+        self.kept.press.fragment(|text| text.raw(end))
+    }
+
+    /// The group of HTTP requests.
+    pub(super) fn http(&mut self) -> &mut HttpText {
+        let http = &mut self.kept.made[self.format as usize].http;
+        http.refresh(self.families.http, &self.instruments.http_series(), self.format);
+        http
+    }
+
+    fn refreshed(&mut self) -> ([&mut Made; 3], &mut Press) {
+        let Kept { press, made } = &mut *self.kept;
+        let MadeGroups { accounts, polls, process, .. } = &mut made[self.format as usize];
+        let families = self.families;
+        let made =
+            [(accounts, families.accounts), (polls, families.polls), (process, families.process)];
+        (made.map(|(made, families)| made.refreshed(families, self.format)), press)
     }
 }
 
@@ -107,14 +147,25 @@ impl Made {
 }
 
 impl HttpText {
-    /// Writes what has changed. Gives the whole text.
-    fn write(&mut self, families: Families<'_>, series: &HttpSeries, format: Format) -> &[u8] {
+    /// The text.
+    pub(super) fn text(&self) -> &[u8] {
+        self.template.text()
+    }
+
+    /// The text and its sum.
+    pub(super) fn summed(&mut self) -> (&[u8], Sum) {
+        let text = self.template.text();
+        self.sum = self.sum.renewed(text);
+        (text, self.sum)
+    }
+
+    /// Writes what has changed.
+    fn refresh(&mut self, families: Families<'_>, series: &HttpSeries, format: Format) {
         if self.series != series.len() {
             self.series = series.len();
             self.template = Template::of(gathered(families, format));
         }
         put(series, &mut self.template);
-        self.template.text()
     }
 }
 
@@ -169,8 +220,11 @@ mod tests {
             let took = std::time::Duration::from_millis(milliseconds);
             instruments.http_request(handler, status, took);
             for format in Format::ALL {
-                let gathered = gathered(instruments.groups(NOW)[HTTP], format);
-                assert_eq!(own.texts(format, NOW)[HTTP], gathered);
+                let gathered = gathered(instruments.groups(NOW).http, format);
+                let mut groups = own.groups(format, NOW);
+                let http = groups.http();
+                assert_eq!(http.text(), gathered);
+                assert_eq!(http.summed(), (&*gathered, Sum::of(&gathered)));
             }
         }
     }
@@ -178,30 +232,34 @@ mod tests {
     #[test]
     fn a_change_shows_at_once_and_leaves_the_other_groups_as_they_were() {
         let instruments = Instruments::new().unwrap();
-        instruments.announce(Scope { account: "default", region_id: "cn-hangzhou" }, 5.0);
-        instruments.announce_handler("metrics");
+        let scope = Scope { account: "default", region_id: "cn-hangzhou" };
+        instruments.announce(scope, 5.0);
         let own = Own::new(instruments.clone());
-        for format in Format::ALL {
-            let before = own.texts(format, NOW);
-            let fragments = own.fragments(format, NOW);
+        for (number, format) in Format::ALL.into_iter().enumerate() {
+            let all = || {
+                let mut groups = own.groups(format, NOW);
+                (groups.changes(), groups.texts(), groups.fragments())
+            };
+            let (changes, texts, fragments) = all();
             instruments.http_request("metrics", 200, std::time::Duration::from_millis(1));
+            assert!(all().0 == changes);
 
-            let after = own.texts(format, NOW);
-            let fragments_after = own.fragments(format, NOW);
-            for group in 0..GROUPS {
-                let is_http = group == HTTP;
-                assert_eq!(before[group] != after[group], is_http, "{group}");
+            instruments.walk_restart(scope, "count");
+            let (changes_after, texts_after, fragments_after) = all();
+            assert!(changes_after != changes);
+            for group in 0..3 {
+                let is_of_polls = group == 1;
+                assert_eq!(texts[group] != texts_after[group], is_of_polls, "{group}");
                 // Not only the same, but kept.
-                let same = before[group].as_ptr() == after[group].as_ptr();
-                assert_eq!(same, !is_http, "{group}");
-                let (before, after) =
-                    (&fragments[group].deflated, &fragments_after[group].deflated);
-                assert_eq!(before.as_ptr() == after.as_ptr(), !is_http, "{group}");
-                assert_eq!(
-                    fragments_after[group].sum.size,
-                    own.texts(format, NOW)[group].len() as u64
-                );
+                let same = texts[group].as_ptr() == texts_after[group].as_ptr();
+                assert_eq!(same, !is_of_polls, "{group}");
+                let (before, after) = (&fragments[group], &fragments_after[group]);
+                let same = before.deflated.as_ptr() == after.deflated.as_ptr();
+                assert_eq!(same, !is_of_polls, "{group}");
+                assert_eq!(after.sum, Sum::of(&texts_after[group]));
             }
+            let restarts = format!("reason=\"count\",region_id=\"cn-hangzhou\"}} {}", number + 1);
+            assert!(String::from_utf8_lossy(&texts_after[1]).contains(&restarts));
         }
     }
 }

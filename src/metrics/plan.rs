@@ -10,6 +10,7 @@ use crate::store::InstanceSnapshot;
 
 use super::fleet::{Changes, Fleet};
 use super::format::{Format, has_common_header};
+use super::frame::Frames;
 use super::gzip::{Fragment, Press, Sum};
 use super::instances::CONTRIBUTIONS;
 use super::section::Section;
@@ -28,6 +29,7 @@ pub(super) struct Plan {
     sums: [Sum; Format::ALL.len()],
     /// The text of the sections in each of [`Format::ALL`], if [`Page`](super::Page) keeps it.
     pub(super) texts: [OnceLock<Vec<Bytes>>; Format::ALL.len()],
+    pub(super) frames: Frames,
 }
 
 /// The sections of a page: one begins at each family whose header differs between formats.
@@ -70,7 +72,15 @@ impl Plan {
             let sums = sections.iter().map(|section| section.sum(format));
             sums.fold(Sum::default(), Sum::followed_by)
         });
-        Self { fleet, until, states, sections, sums, texts: Default::default() }
+        Self {
+            fleet,
+            until,
+            states,
+            sections,
+            sums,
+            texts: Default::default(),
+            frames: Frames::default(),
+        }
     }
 
     /// Whether the same snapshots would give the same plan at `now`.

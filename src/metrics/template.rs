@@ -9,7 +9,7 @@ use super::text::Value;
 pub(super) struct Template {
     text: Vec<u8>,
     gaps: Vec<Gap>,
-    /// The value that is written, for its memory.
+    /// The fraction that was written last, for its memory.
     written: Vec<u8>,
 }
 
@@ -50,18 +50,25 @@ impl Template {
             return;
         }
         let Some(gap) = self.gaps.get_mut(sample) else { return };
-        self.written.clear();
-        value.write(&mut self.written);
         gap.value = Some(value);
+        let mut digits = itoa::Buffer::new();
+        let written = match value {
+            Value::Integer(integer) => digits.format(integer).as_bytes(),
+            Value::Float(_) => {
+                self.written.clear();
+                value.write(&mut self.written);
+                &self.written
+            }
+        };
         let before = gap.place.len();
-        if self.written.len() == before {
-            self.text[gap.place.clone()].copy_from_slice(&self.written);
+        if written.len() == before {
+            self.text[gap.place.clone()].copy_from_slice(written);
             return;
         }
-        self.text.splice(gap.place.clone(), self.written.iter().copied());
-        gap.place.end = gap.place.start + self.written.len();
+        self.text.splice(gap.place.clone(), written.iter().copied());
+        gap.place.end = gap.place.start + written.len();
         for gap in &mut self.gaps[sample + 1..] {
-            let moved = |at: usize| at + self.written.len() - before;
+            let moved = |at: usize| at + written.len() - before;
             gap.place = moved(gap.place.start)..moved(gap.place.end);
         }
     }

@@ -14,84 +14,114 @@ type Weight = u16;
 /// An element of such a header.
 struct Element<'a> {
     value: &'a str,
-    parameters: Vec<(&'a str, &'a str)>,
+    /// What it says besides its weight.
+    parameters: &'a str,
     weight: Weight,
+}
+
+/// How much something is accepted by all elements so far that mean it, from the most specific to
+/// the least.
+#[derive(Default)]
+struct Acceptance {
+    exact: Option<Weight>,
+    of_kind: Option<Weight>,
+    others: Option<Weight>,
 }
 
 /// The encoding to send: gzip if it is accepted and plain bytes are not preferred.
 pub(super) fn coding(headers: &HeaderMap) -> Coding {
-    let mut gzip = None;
-    let mut identity = None;
-    let mut others = None;
-    for Element { value, weight, .. } in elements(headers, &ACCEPT_ENCODING) {
+    let (mut gzip, mut identity) = (Acceptance::default(), None);
+    for_each_element(headers, &ACCEPT_ENCODING, |Element { value, weight, .. }| {
         let is = |name: &str| value.eq_ignore_ascii_case(name);
         if is("gzip") || is("x-gzip") {
-            gzip = gzip.max(Some(weight));
+            gzip.exact = gzip.exact.max(Some(weight));
         } else if is("identity") {
             identity = Some(weight);
         } else if value == "*" {
-            others = Some(weight);
+            gzip.others = Some(weight);
         }
-    }
-    let gzip = gzip.or(others).unwrap_or(0);
+    });
+    let gzip = gzip.weight();
     if gzip > 0 && gzip >= identity.unwrap_or(0) { Coding::Gzip } else { Coding::Identity }
 }
 
 /// The format to send: OpenMetrics if it is preferred to the text format.
 pub(super) fn format(headers: &HeaderMap) -> Format {
-    let openmetrics = weight(headers, "application", "openmetrics-text", &["1.0.0"]);
-    let text = weight(headers, "text", "plain", &["0.0.4"]);
-    if openmetrics > text { Format::OpenMetrics } else { Format::Text }
+    let (mut openmetrics, mut text) = (Acceptance::default(), Acceptance::default());
+    for_each_element(headers, &ACCEPT, |element| {
+        openmetrics.hear(&element, ["application", "openmetrics-text"], "1.0.0");
+        text.hear(&element, ["text", "plain"], "0.0.4");
+    });
+    if openmetrics.weight() > text.weight() { Format::OpenMetrics } else { Format::Text }
 }
 
-/// How much a media type is accepted: by the most specific element that means it. An element with
-/// a version means only that one.
-fn weight(headers: &HeaderMap, kind: &str, subtype: &str, versions: &[&str]) -> Weight {
-    let mut exact = None;
-    let mut of_kind = None;
-    let mut others = None;
-    for Element { value, parameters, weight } in elements(headers, &ACCEPT) {
-        let mut asked = parameters.iter().filter(|(name, _)| name.eq_ignore_ascii_case("version"));
-        if !asked.all(|(_, version)| versions.contains(version)) {
-            continue;
-        }
-        let Some((element_kind, element_subtype)) = value.split_once('/') else { continue };
+impl Acceptance {
+    /// Takes in what an element says of a media type. One with a version means only that one.
+    fn hear(&mut self, element: &Element<'_>, [kind, subtype]: [&str; 2], version: &str) {
+        let Some((element_kind, element_subtype)) = element.value.split_once('/') else { return };
         let same_kind = element_kind.eq_ignore_ascii_case(kind);
         let place = if same_kind && element_subtype.eq_ignore_ascii_case(subtype) {
-            &mut exact
+            &mut self.exact
         } else if same_kind && element_subtype == "*" {
-            &mut of_kind
-        } else if value == "*/*" {
-            &mut others
+            &mut self.of_kind
+        } else if element.value == "*/*" {
+            &mut self.others
         } else {
-            continue;
+            return;
         };
-        *place = (*place).max(Some(weight));
+        let mut versions =
+            parameters(element.parameters).filter(|(name, _)| name.eq_ignore_ascii_case("version"));
+        if versions.all(|(_, asked)| asked == version) {
+            *place = (*place).max(Some(element.weight));
+        }
     }
-    exact.or(of_kind).or(others).unwrap_or(0)
+
+    fn weight(&self) -> Weight {
+        self.exact.or(self.of_kind).or(self.others).unwrap_or(0)
+    }
 }
 
-/// The elements of all headers of that name, which count as one list.
-fn elements<'a>(headers: &'a HeaderMap, name: &'a HeaderName) -> impl Iterator<Item = Element<'a>> {
-    let values = headers.get_all(name).iter();
-    values.flat_map(|value| value.to_str().unwrap_or_default().split(',')).filter_map(element)
+/// Reads the elements of all headers of that name, which count as one list.
+fn for_each_element<'a>(
+    headers: &'a HeaderMap,
+    name: &HeaderName,
+    mut read: impl FnMut(Element<'a>),
+) {
+    for value in headers.get_all(name) {
+        for text in value.to_str().unwrap_or_default().split(',') {
+            if let Some(element) = element(text) {
+                read(element);
+            }
+        }
+    }
 }
 
 /// Reads `gzip` or `text/plain; version=0.0.4; q=0.5`.
 fn element(text: &str) -> Option<Element<'_>> {
-    let mut parts = text.split(';').map(str::trim);
-    let value = parts.next().filter(|value| !value.is_empty())?;
-    let mut element = Element { value, parameters: Vec::new(), weight: 1000 };
-    for parameter in parts.filter(|parameter| !parameter.is_empty()) {
+    let (value, rest) = text.split_once(';').unwrap_or((text, ""));
+    let value = value.trim();
+    let mut weight = 1000;
+    for parameter in parts(rest) {
         let (name, value) = parameter.split_once('=')?;
-        let (name, value) = (name.trim_end(), value.trim_start().trim_matches('"'));
-        if name.eq_ignore_ascii_case("q") {
-            element.weight = thousandths(value)?;
-        } else {
-            element.parameters.push((name, value));
+        if name.trim_end().eq_ignore_ascii_case("q") {
+            weight = thousandths(unquoted(value))?;
         }
     }
-    Some(element)
+    (!value.is_empty()).then_some(Element { value, parameters: rest, weight })
+}
+
+/// Names and values in `version=0.0.4; q=0.5`.
+fn parameters(text: &str) -> impl Iterator<Item = (&str, &str)> {
+    let pairs = parts(text).filter_map(|parameter| parameter.split_once('='));
+    pairs.map(|(name, value)| (name.trim_end(), unquoted(value)))
+}
+
+fn parts(text: &str) -> impl Iterator<Item = &str> {
+    text.split(';').map(str::trim).filter(|part| !part.is_empty())
+}
+
+fn unquoted(value: &str) -> &str {
+    value.trim_start().trim_matches('"')
 }
 
 /// Reads a weight: 0 to 1 with at most three decimals.
