@@ -18,7 +18,7 @@ pub(super) struct Group<M> {
 #[derive(Clone, Copy, Debug)]
 pub struct Families<'a> {
     registry: &'a Registry,
-    changes: &'a AtomicU64,
+    changes: u64,
 }
 
 impl<M> Group<M> {
@@ -46,15 +46,20 @@ impl<M> Group<M> {
     }
 
     pub(super) fn families(&self) -> Families<'_> {
-        Families { registry: &self.registry, changes: &self.changes }
+        Families { registry: &self.registry, changes: self.changes.load(Ordering::Acquire) }
     }
 }
 
 impl Families<'_> {
-    /// Grows whenever a value has changed. If it is read before [`gather`](Self::gather), values
-    /// that are newer than the number are the worst that can happen.
+    /// Grows whenever a value has changed. What is [gathered](Self::gather) later may be newer than
+    /// the number.
     pub fn changes(&self) -> u64 {
-        self.changes.load(Ordering::Acquire)
+        self.changes
+    }
+
+    /// The same families, to be looked at whenever those of another group have changed.
+    pub(super) fn as_of(self, other: Self) -> Self {
+        Self { changes: other.changes, ..self }
     }
 
     /// The values, sorted by the families' names.

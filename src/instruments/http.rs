@@ -1,10 +1,7 @@
 //! Requests to the exporter, by handler and status.
-//!
-//! Each scrape is one of them, so no page can keep what they were at the last one, and gathering
-//! them takes longer than all else that a small page takes: they can be read one by one, too.
 
 use std::collections::BTreeMap;
-use std::sync::{PoisonError, RwLock, RwLockReadGuard};
+use std::sync::{PoisonError, RwLock};
 use std::time::Duration;
 
 use prometheus::{Histogram, HistogramVec, IntCounter, IntCounterVec, Registry};
@@ -19,31 +16,16 @@ const BUCKETS: &[f64] = &[0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 
 pub(super) struct OfHttp {
     durations: HistogramVec,
     requests: IntCounterVec,
-    series: RwLock<HttpSeries>,
+    series: RwLock<Series>,
 }
 
-/// The series there are, in the order of the page. They only ever become more.
+/// The series there are, found sooner than by the texts of their labels. They only ever become more.
 #[derive(Debug, Default)]
-pub struct HttpSeries {
+struct Series {
     /// How long answers took, by handler.
-    pub durations: BTreeMap<&'static str, Histogram>,
+    durations: BTreeMap<&'static str, Histogram>,
     /// How many answers were given, by status and handler.
-    pub requests: BTreeMap<(u16, &'static str), IntCounter>,
-}
-
-impl HttpSeries {
-    /// How many buckets with a bound each histogram has.
-    pub const BUCKETS: usize = BUCKETS.len();
-
-    /// How many there are.
-    pub fn len(&self) -> usize {
-        self.durations.len() + self.requests.len()
-    }
-
-    /// Whether there are none.
-    pub fn is_empty(&self) -> bool {
-        self.len() == 0
-    }
+    requests: BTreeMap<(u16, &'static str), IntCounter>,
 }
 
 impl OfHttp {
@@ -69,7 +51,8 @@ impl OfHttp {
     /// Counts an answer that took this long to make.
     pub(super) fn answered(&self, handler: &'static str, status: u16, took: Duration) {
         let seconds = took.as_secs_f64();
-        let series = self.series();
+        // A series is added whole: nothing can be half done.
+        let series = self.series.read().unwrap_or_else(PoisonError::into_inner);
         let counter = series.requests.get(&(status, handler));
         if let (Some(counter), Some(duration)) = (counter, series.durations.get(handler)) {
             counter.inc();
@@ -83,15 +66,9 @@ impl OfHttp {
         series.durations.entry(handler).or_insert(duration).observe(seconds);
     }
 
-    /// The series, for reading.
-    pub(super) fn series(&self) -> RwLockReadGuard<'_, HttpSeries> {
-        // A series is added whole: nothing can be half done.
-        self.series.read().unwrap_or_else(PoisonError::into_inner)
-    }
-
     fn add_counter<'s>(
         &self,
-        series: &'s mut HttpSeries,
+        series: &'s mut Series,
         handler: &'static str,
         status: u16,
     ) -> &'s IntCounter {

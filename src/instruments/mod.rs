@@ -5,7 +5,7 @@ mod group;
 mod http;
 mod process;
 
-use std::sync::{Arc, RwLockReadGuard};
+use std::sync::Arc;
 use std::time::Duration;
 
 use chrono::{DateTime, Utc};
@@ -23,7 +23,9 @@ use http::OfHttp;
 use process::OwnProcess;
 
 pub use group::Families;
-pub use http::HttpSeries;
+
+/// How many groups of families there are.
+pub const GROUPS: usize = 4;
 
 /// Seconds; API answers take between a few milliseconds and the request timeout.
 const API_BUCKETS: &[f64] = &[0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0];
@@ -66,19 +68,6 @@ struct OfPolls {
     walks: IntCounterVec,
 }
 
-/// The groups of families at one time, in the order of the page.
-#[derive(Clone, Copy, Debug)]
-pub struct Groups<'a> {
-    /// Those of accounts.
-    pub accounts: Families<'a>,
-    /// Those of HTTP requests, which each scrape changes.
-    pub http: Families<'a>,
-    /// Those of polls.
-    pub polls: Families<'a>,
-    /// Those of the process.
-    pub process: Families<'a>,
-}
-
 /// The account and region that a count belongs to; the region is empty where a call has none.
 #[derive(Clone, Copy, Debug)]
 pub struct Scope<'a> {
@@ -103,23 +92,21 @@ impl Instruments {
         })
     }
 
-    /// Every group of families at `now`. Those of the process are a second old at most.
-    pub fn groups(&self, now: DateTime<Utc>) -> Groups<'_> {
+    /// Every group of families, in the order of their names, at `now`. Those of HTTP requests and of
+    /// the process are a second old at most: each scrape changes them, and its page would never be
+    /// ready.
+    pub fn groups(&self, now: DateTime<Utc>) -> [Families<'_>; GROUPS] {
         if !self.process.read().is_fresh(now) {
             self.process.change(|process| process.read(now));
         }
-        Groups {
-            accounts: self.accounts.families(),
-            http: self.http.families(),
-            polls: self.polls.families(),
-            process: self.process.families(),
-        }
+        let process = self.process.families();
+        let http = self.http.families().as_of(process);
+        [self.accounts.families(), http, self.polls.families(), process]
     }
 
     /// The value of every family registered here at `now`, sorted by name.
     pub fn gather(&self, now: DateTime<Utc>) -> Vec<MetricFamily> {
-        let Groups { accounts, http, polls, process } = self.groups(now);
-        [accounts, http, polls, process].iter().flat_map(Families::gather).collect()
+        self.groups(now).iter().flat_map(Families::gather).collect()
     }
 
     /// Makes the counters of an account and region exist at 0, so that their first increase shows.
@@ -288,11 +275,6 @@ impl Instruments {
     /// An HTTP request was answered.
     pub fn http_request(&self, handler: &'static str, status: u16, took: Duration) {
         self.http.change(|http| http.answered(handler, status, took));
-    }
-
-    /// The series of [`Groups::http`], to be read one by one.
-    pub fn http_series(&self) -> RwLockReadGuard<'_, HttpSeries> {
-        self.http.read().series()
     }
 }
 

@@ -14,7 +14,8 @@ const FRESH: TimeDelta = TimeDelta::seconds(1);
 /// Metrics of this process.
 #[derive(Debug)]
 pub(super) struct OwnProcess {
-    read_at: Mutex<Option<DateTime<Utc>>>,
+    /// When the numbers were read, and until when they are good enough.
+    fresh: Mutex<Option<(DateTime<Utc>, DateTime<Utc>)>>,
     cpu: Counter,
     max_fds: IntGauge,
     open_fds: IntGauge,
@@ -35,7 +36,7 @@ impl OwnProcess {
             super::registered(registry, IntGauge::new(name, help)?)
         };
         Ok(Self {
-            read_at: Mutex::new(None),
+            fresh: Mutex::new(None),
             cpu: super::registered(
                 registry,
                 Counter::new(
@@ -60,15 +61,15 @@ impl OwnProcess {
 
     /// Whether the numbers are good enough at `now`.
     pub(super) fn is_fresh(&self, now: DateTime<Utc>) -> bool {
-        let read_at = *self.read_at.lock().unwrap_or_else(PoisonError::into_inner);
-        read_at.is_some_and(|at| at <= now && now < at + FRESH)
+        let fresh = *self.fresh.lock().unwrap_or_else(PoisonError::into_inner);
+        fresh.is_some_and(|(from, until)| from <= now && now < until)
     }
 
     /// Reads the numbers, at `now`.
     pub(super) fn read(&self, now: DateTime<Utc>) {
         // Held to the end: two readers at a time would count processor time twice.
-        let mut read_at = self.read_at.lock().unwrap_or_else(PoisonError::into_inner);
-        *read_at = Some(now);
+        let mut fresh = self.fresh.lock().unwrap_or_else(PoisonError::into_inner);
+        *fresh = Some((now, now + FRESH));
         // Where /proc is hidden, the numbers stay as they are.
         let Ok(process) = Process::myself() else { return };
         if let Ok(open) = process.fd_count() {

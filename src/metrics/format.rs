@@ -20,7 +20,7 @@ impl Format {
     pub(super) const ALL: [Self; 2] = [Self::Text, Self::OpenMetrics];
 
     /// The media type, as it stands in `Content-Type`.
-    pub fn content_type(self) -> &'static str {
+    pub const fn content_type(self) -> &'static str {
         match self {
             Self::Text => "text/plain; version=0.0.4; charset=utf-8",
             Self::OpenMetrics => "application/openmetrics-text; version=1.0.0; charset=utf-8",

@@ -1,49 +1,84 @@
-//! What stands around the metrics of HTTP requests on a compressed page.
-//!
-//! Each scrape changes these metrics, and from one scrape to the next hardly anything else has to:
-//! all else is joined when it has changed, and kept beside the plan that most of it comes from.
+//! Pages that are kept: what the exporter says of itself, put together with a plan.
 
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
+
+use bytes::Bytes;
+
+use crate::instruments::GROUPS;
 
 use super::format::Format;
-use super::gzip::Joined;
-use super::own::{Changes, Groups};
+use super::gzip::Member;
+use super::own::{Groups, Own};
 use super::plan::Plan;
 
-/// What stands around them, as it was when the exporter's own groups had changed this often.
+/// What is put together from a plan and the exporter's own groups, in one format. It is made when it
+/// is first asked for.
 pub(super) struct Frame {
-    changes: Changes,
-    pub(super) before: Joined,
-    pub(super) after: Joined,
+    /// How often each group had changed.
+    changes: [u64; GROUPS],
+    /// What stands before and behind the plan's own text.
+    text: OnceLock<[Bytes; 2]>,
+    /// The whole page.
+    gzip: OnceLock<Vec<Bytes>>,
 }
 
 /// The last frame of a plan in each of [`Format::ALL`].
 #[derive(Default)]
 pub(super) struct Frames([Mutex<Option<Arc<Frame>>>; Format::ALL.len()]);
 
-impl Frame {
-    /// The frame of `plan` and these groups: the last one, if none of them has changed since.
-    pub(super) fn of(plan: &Plan, own: &mut Groups<'_>) -> Arc<Self> {
-        let format = own.format();
-        let last = &plan.frames.0[format as usize];
-        let mut last = last.lock().unwrap_or_else(PoisonError::into_inner);
+impl Frames {
+    /// The frame with these groups: the last one, if none of them has changed since.
+    pub(super) fn with(&self, groups: Groups<'_>, format: Format) -> Arc<Frame> {
+        let changes = groups.map(|group| group.changes());
+        let mut last = self.0[format as usize].lock().unwrap_or_else(PoisonError::into_inner);
         match &*last {
-            Some(frame) if frame.changes == own.changes() => Arc::clone(frame),
-            _ => Arc::clone(last.insert(Self::new(plan, own).into())),
+            Some(frame) if frame.changes == changes => Arc::clone(frame),
+            _ => {
+                let frame = Frame { changes, text: OnceLock::new(), gzip: OnceLock::new() };
+                Arc::clone(last.insert(frame.into()))
+            }
         }
     }
+}
 
-    fn new(plan: &Plan, own: &mut Groups<'_>) -> Self {
-        let changes = own.changes();
-        let [accounts, polls, process] = own.fragments();
-        let (mut before, mut after) = (Joined::default(), Joined::default());
-        before.push(&accounts);
-        after.push(&plan.states.1);
-        after.push(&polls);
-        let (sum, pieces) = plan.deflated(own.format());
-        after.push_joined(sum, pieces);
-        after.push(&process);
-        after.push(&own.end());
-        Self { changes, before, after }
+impl Frame {
+    /// What stands before and behind the text of `plan`.
+    pub(super) fn text(
+        &self,
+        plan: &Plan,
+        own: &Own,
+        groups: Groups<'_>,
+        format: Format,
+    ) -> [Bytes; 2] {
+        let made = self.text.get_or_init(|| {
+            // The order of the page is that of the families' names.
+            let [accounts, http, polls, process] = own.texts(groups, format);
+            let before = [&*accounts, &http, &plan.states.0, &polls].concat();
+            let after = [&*process, format.end().as_bytes()].concat();
+            [before.into(), after.into()]
+        });
+        made.clone()
+    }
+
+    /// The compressed page of `plan`.
+    pub(super) fn gzip(
+        &self,
+        plan: &Plan,
+        own: &Own,
+        groups: Groups<'_>,
+        format: Format,
+    ) -> Vec<Bytes> {
+        let made = self.gzip.get_or_init(|| {
+            let [accounts, http, polls, process] = own.fragments(groups, format);
+            let mut member = Member::new();
+            for fragment in [&accounts, &http, &plan.states.1, &polls] {
+                member.push(fragment);
+            }
+            let (sum, pieces) = plan.deflated(format);
+            member.push_joined(sum, pieces);
+            member.push(&process);
+            member.finish(format.end())
+        });
+        made.clone()
     }
 }

@@ -18,7 +18,6 @@ mod registered;
 mod run;
 mod section;
 mod states;
-mod template;
 mod text;
 
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -32,14 +31,13 @@ use crate::clock::Clock;
 use crate::instruments::Instruments;
 use crate::store::Store;
 
-use frame::Frame;
-use gzip::{Press, member};
+use gzip::Press;
 use own::Own;
 use page::TextPage;
 use plan::Plan;
 
 pub use format::Format;
-pub use page::Page;
+pub use page::{Page, Pieces};
 
 /// Time between two plans that nobody waits for.
 const PAUSE: Duration = Duration::from_secs(2);
@@ -87,33 +85,28 @@ impl Exposition {
         }))
     }
 
-    /// Whether [`page`](Self::page) would be quick at `now`: nothing has changed since the last.
-    pub fn is_ready(&self, now: DateTime<Utc>) -> bool {
-        self.0.current(now).is_some()
+    /// The page at `now`, if that is quick: no instance has changed since the last one.
+    pub fn ready_page(&self, format: Format, coding: Coding, now: DateTime<Utc>) -> Option<Page> {
+        Some(self.page_of(self.0.current(now)?, format, coding, now))
     }
 
-    /// The page at `now`. May take a good part of a second where [`is_ready`](Self::is_ready) says
-    /// no.
+    /// The page at `now`. May take a good part of a second where there is no
+    /// [`ready_page`](Self::ready_page).
     pub fn page(&self, format: Format, coding: Coding, now: DateTime<Utc>) -> Page {
+        self.page_of(self.0.plan(now), format, coding, now)
+    }
+
+    fn page_of(&self, plan: Arc<Plan>, format: Format, coding: Coding, now: DateTime<Utc>) -> Page {
         self.0.was_asked.store(true, Ordering::Relaxed);
-        let plan = match self.0.current(now) {
-            Some(plan) => plan,
-            None => self.0.plan(now),
-        };
-        // The order of the page is that of the families' names.
-        let mut own = self.0.own.groups(format, now);
+        let own = &self.0.own;
+        let groups = own.groups(now);
+        let frame = plan.frames.with(groups, format);
         match coding {
             Coding::Identity => {
-                let [accounts, polls, process] = own.texts();
-                let before = [&*accounts, own.http().text(), &plan.states.0, &polls].concat();
-                let after = [&*process, format.end().as_bytes()].concat();
-                drop(own);
+                let [before, after] = frame.text(&plan, own, groups, format);
                 Page::text(TextPage { before, plan, format, after })
             }
-            Coding::Gzip => {
-                let frame = Frame::of(&plan, &mut own);
-                Page::ready(member(&frame.before, own.http().summed(), &frame.after))
-            }
+            Coding::Gzip => Page::ready(frame.gzip(&plan, own, groups, format)),
         }
     }
 

@@ -3,6 +3,7 @@
 use std::collections::VecDeque;
 use std::iter::{from_fn, once};
 use std::sync::Arc;
+use std::vec::IntoIter;
 
 use bytes::Bytes;
 
@@ -22,29 +23,32 @@ const KEPT: u64 = 128 * 1024;
 /// A page whose size is known. Text is written while it is sent, piece by piece.
 pub struct Page {
     size: u64,
-    content: Content,
+    pieces: Pieces,
 }
 
-enum Content {
-    Ready(Vec<Bytes>),
-    Text(TextPage),
+/// The pieces of a page, in their order. None of them is empty.
+pub struct Pieces(Source);
+
+enum Source {
+    Ready(IntoIter<Bytes>),
+    Written(Box<dyn Iterator<Item = Bytes> + Send>),
 }
 
 /// Text to be written.
 pub(super) struct TextPage {
     /// What stands before the instances' families.
-    pub(super) before: Vec<u8>,
+    pub(super) before: Bytes,
     pub(super) plan: Arc<Plan>,
     pub(super) format: Format,
     /// What stands after them.
-    pub(super) after: Vec<u8>,
+    pub(super) after: Bytes,
 }
 
 impl Page {
     /// A page of finished pieces.
     pub(super) fn ready(pieces: Vec<Bytes>) -> Self {
         let size = pieces.iter().map(|piece| piece.len() as u64).sum();
-        Self { size, content: Content::Ready(pieces) }
+        Self { size, pieces: Pieces::from(pieces) }
     }
 
     /// A page of text.
@@ -53,15 +57,15 @@ impl Page {
         if planned <= KEPT {
             let TextPage { before, plan, format, after } = page;
             let kept = plan.texts[format as usize].get_or_init(|| {
-                let alone =
-                    TextPage { before: vec![], plan: Arc::clone(&plan), format, after: vec![] };
+                let (before, after) = (Bytes::new(), Bytes::new());
+                let alone = TextPage { before, plan: Arc::clone(&plan), format, after };
                 alone.into_pieces(planned).collect()
             });
             let kept = kept.iter().cloned();
-            return Self::ready(once(before.into()).chain(kept).chain([after.into()]).collect());
+            return Self::ready(once(before).chain(kept).chain([after]).collect());
         }
         let size = planned + (page.before.len() + page.after.len()) as u64;
-        Self { size, content: Content::Text(page) }
+        Self { size, pieces: Pieces(Source::Written(Box::new(page.into_pieces(size)))) }
     }
 
     /// Size of the whole page in bytes.
@@ -69,13 +73,36 @@ impl Page {
         self.size
     }
 
-    /// The pieces, in their order. None of them is empty.
-    pub fn into_pieces(self) -> Box<dyn Iterator<Item = Bytes> + Send> {
-        match self.content {
-            Content::Ready(pieces) => {
-                Box::new(pieces.into_iter().filter(|piece| !piece.is_empty()))
-            }
-            Content::Text(page) => Box::new(page.into_pieces(self.size)),
+    /// The pieces.
+    pub fn into_pieces(self) -> Pieces {
+        self.pieces
+    }
+}
+
+impl From<Vec<Bytes>> for Pieces {
+    fn from(mut pieces: Vec<Bytes>) -> Self {
+        pieces.retain(|piece| !piece.is_empty());
+        Self(Source::Ready(pieces.into_iter()))
+    }
+}
+
+impl Pieces {
+    /// All that are left.
+    pub fn take_all(&mut self) -> Vec<Bytes> {
+        match &mut self.0 {
+            Source::Ready(pieces) => std::mem::take(pieces).collect(),
+            Source::Written(pieces) => pieces.collect(),
+        }
+    }
+}
+
+impl Iterator for Pieces {
+    type Item = Bytes;
+
+    fn next(&mut self) -> Option<Bytes> {
+        match &mut self.0 {
+            Source::Ready(pieces) => pieces.next(),
+            Source::Written(pieces) => pieces.next(),
         }
     }
 }

@@ -122,7 +122,7 @@ impl Activity {
         state.answering.push((number, now));
         state.phase = Phase::Answering;
         state.since = now;
-        Answering { activity: self.clone(), number }
+        Answering { activity: self.clone(), number, began: now }
     }
 
     fn answered(&self, number: u64) {
@@ -166,6 +166,14 @@ impl Activity {
 pub(super) struct Answering {
     activity: Activity,
     number: u64,
+    began: Duration,
+}
+
+impl Answering {
+    /// When the request came.
+    pub(super) fn began(&self) -> Duration {
+        self.began
+    }
 }
 
 impl Drop for Answering {

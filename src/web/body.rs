@@ -7,13 +7,13 @@ use std::task::{Context, Poll};
 use bytes::Bytes;
 use hyper::body::{Frame, SizeHint};
 
-use crate::metrics::Page;
+use crate::metrics::{Page, Pieces};
 
 use super::outbox::Place;
 
 /// A body whose size is known.
 pub(super) struct Body {
-    pieces: Box<dyn Iterator<Item = Bytes> + Send>,
+    pieces: Pieces,
     left: u64,
     place: Option<Place>,
 }
@@ -27,7 +27,7 @@ impl Body {
     /// All that is left to send.
     pub(super) fn take_all(&mut self) -> Vec<Bytes> {
         self.left = 0;
-        self.pieces.by_ref().collect()
+        self.pieces.take_all()
     }
 
     /// Holds a place in the outbox as long as there is something to send.
@@ -45,7 +45,7 @@ impl From<Page> for Body {
 impl From<String> for Body {
     fn from(text: String) -> Self {
         let left = text.len() as u64;
-        Self { pieces: Box::new(std::iter::once(Bytes::from(text))), left, place: None }
+        Self { pieces: vec![Bytes::from(text)].into(), left, place: None }
     }
 }
 

@@ -128,6 +128,8 @@ impl Server {
             );
         let mut connection = pin!(connection);
         let ended = tokio::select! {
+            // Chance would decide which is looked at first, for every piece that is sent.
+            biased;
             ended = connection.as_mut() => ended,
             () = self.stop.cancelled() => {
                 connection.as_mut().graceful_shutdown();
@@ -181,7 +183,7 @@ impl Server {
         cut: &CancellationToken,
     ) -> Result<Response<Sending>, Infallible> {
         let head = request.method() == Method::HEAD;
-        let mut answer = self.routes.answer(request, cut).await;
+        let mut answer = self.routes.answer(request, answering.began(), cut).await;
         if head {
             // hyper leaves out the body over HTTP/1.1, not over HTTP/2.
             let size = HeaderValue::from(answer.body().size());

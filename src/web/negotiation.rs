@@ -4,7 +4,7 @@
 //! not there, and a client that accepts nothing we have gets the plain text, which beats no metrics.
 
 use hyper::HeaderMap;
-use hyper::header::{ACCEPT, ACCEPT_ENCODING, HeaderName};
+use hyper::header::{ACCEPT, ACCEPT_ENCODING};
 
 use crate::metrics::{Coding, Format};
 
@@ -13,9 +13,9 @@ type Weight = u16;
 
 /// An element of such a header.
 struct Element<'a> {
-    value: &'a str,
-    /// What it says besides its weight.
-    parameters: &'a str,
+    value: &'a [u8],
+    /// What it says besides.
+    parameters: &'a [u8],
     weight: Weight,
 }
 
@@ -28,51 +28,59 @@ struct Acceptance {
     others: Option<Weight>,
 }
 
-/// The encoding to send: gzip if it is accepted and plain bytes are not preferred.
-pub(super) fn coding(headers: &HeaderMap) -> Coding {
-    let (mut gzip, mut identity) = (Acceptance::default(), None);
-    for_each_element(headers, &ACCEPT_ENCODING, |Element { value, weight, .. }| {
-        let is = |name: &str| value.eq_ignore_ascii_case(name);
-        if is("gzip") || is("x-gzip") {
-            gzip.exact = gzip.exact.max(Some(weight));
-        } else if is("identity") {
-            identity = Some(weight);
-        } else if value == "*" {
-            gzip.others = Some(weight);
+/// What to send: OpenMetrics if it is preferred to the text format; gzip if it is accepted and plain
+/// bytes are not preferred.
+pub(super) fn preferred(headers: &HeaderMap) -> (Format, Coding) {
+    let [mut openmetrics, mut text, mut gzip, mut identity] =
+        [(); 4].map(|()| Acceptance::default());
+    // All headers of a name count as one list.
+    for (name, value) in headers {
+        if *name == ACCEPT {
+            for element in elements(value.as_bytes()) {
+                openmetrics.hear_of_type(&element, [b"application", b"openmetrics-text"], b"1.0.0");
+                text.hear_of_type(&element, [b"text", b"plain"], b"0.0.4");
+            }
+        } else if *name == ACCEPT_ENCODING {
+            for element in elements(value.as_bytes()) {
+                gzip.hear_of_coding(&element, &[b"gzip", b"x-gzip"]);
+                identity.hear_of_coding(&element, &[b"identity"]);
+            }
         }
-    });
-    let gzip = gzip.weight();
-    if gzip > 0 && gzip >= identity.unwrap_or(0) { Coding::Gzip } else { Coding::Identity }
-}
-
-/// The format to send: OpenMetrics if it is preferred to the text format.
-pub(super) fn format(headers: &HeaderMap) -> Format {
-    let (mut openmetrics, mut text) = (Acceptance::default(), Acceptance::default());
-    for_each_element(headers, &ACCEPT, |element| {
-        openmetrics.hear(&element, ["application", "openmetrics-text"], "1.0.0");
-        text.hear(&element, ["text", "plain"], "0.0.4");
-    });
-    if openmetrics.weight() > text.weight() { Format::OpenMetrics } else { Format::Text }
+    }
+    let is_openmetrics = openmetrics.weight() > text.weight();
+    // What is said of all codings says nothing of plain bytes, which are always accepted.
+    let is_gzip = gzip.weight() > 0 && gzip.weight() >= identity.exact.unwrap_or(0);
+    let format = if is_openmetrics { Format::OpenMetrics } else { Format::Text };
+    (format, if is_gzip { Coding::Gzip } else { Coding::Identity })
 }
 
 impl Acceptance {
     /// Takes in what an element says of a media type. One with a version means only that one.
-    fn hear(&mut self, element: &Element<'_>, [kind, subtype]: [&str; 2], version: &str) {
-        let Some((element_kind, element_subtype)) = element.value.split_once('/') else { return };
+    fn hear_of_type(&mut self, element: &Element<'_>, [kind, subtype]: [&[u8]; 2], version: &[u8]) {
+        let Some((element_kind, element_subtype)) = split_once(element.value, b'/') else { return };
         let same_kind = element_kind.eq_ignore_ascii_case(kind);
         let place = if same_kind && element_subtype.eq_ignore_ascii_case(subtype) {
             &mut self.exact
-        } else if same_kind && element_subtype == "*" {
+        } else if same_kind && element_subtype == b"*" {
             &mut self.of_kind
-        } else if element.value == "*/*" {
+        } else if element.value == b"*/*" {
             &mut self.others
         } else {
             return;
         };
-        let mut versions =
-            parameters(element.parameters).filter(|(name, _)| name.eq_ignore_ascii_case("version"));
+        let mut versions = parameters(element.parameters)
+            .filter(|(name, _)| name.eq_ignore_ascii_case(b"version"));
         if versions.all(|(_, asked)| asked == version) {
             *place = (*place).max(Some(element.weight));
+        }
+    }
+
+    /// Takes in what an element says of a coding that has these names.
+    fn hear_of_coding(&mut self, element: &Element<'_>, names: &[&[u8]]) {
+        if names.iter().any(|name| element.value.eq_ignore_ascii_case(name)) {
+            self.exact = self.exact.max(Some(element.weight));
+        } else if element.value == b"*" {
+            self.others = self.others.max(Some(element.weight));
         }
     }
 
@@ -81,63 +89,64 @@ impl Acceptance {
     }
 }
 
-/// Reads the elements of all headers of that name, which count as one list.
-fn for_each_element<'a>(
-    headers: &'a HeaderMap,
-    name: &HeaderName,
-    mut read: impl FnMut(Element<'a>),
-) {
-    for value in headers.get_all(name) {
-        for text in value.to_str().unwrap_or_default().split(',') {
-            if let Some(element) = element(text) {
-                read(element);
-            }
-        }
-    }
+/// The elements of a header.
+fn elements(value: &[u8]) -> impl Iterator<Item = Element<'_>> {
+    value.split(|byte| *byte == b',').filter_map(element)
 }
 
 /// Reads `gzip` or `text/plain; version=0.0.4; q=0.5`.
-fn element(text: &str) -> Option<Element<'_>> {
-    let (value, rest) = text.split_once(';').unwrap_or((text, ""));
-    let value = value.trim();
+fn element(text: &[u8]) -> Option<Element<'_>> {
+    let (value, rest) = split_once(text, b';').unwrap_or((text, b""));
+    let value = value.trim_ascii();
     let mut weight = 1000;
     for parameter in parts(rest) {
-        let (name, value) = parameter.split_once('=')?;
-        if name.trim_end().eq_ignore_ascii_case("q") {
-            weight = thousandths(unquoted(value))?;
+        let (name, value) = parameter_of(parameter)?;
+        if name.eq_ignore_ascii_case(b"q") {
+            weight = thousandths(value)?;
         }
     }
     (!value.is_empty()).then_some(Element { value, parameters: rest, weight })
 }
 
 /// Names and values in `version=0.0.4; q=0.5`.
-fn parameters(text: &str) -> impl Iterator<Item = (&str, &str)> {
-    let pairs = parts(text).filter_map(|parameter| parameter.split_once('='));
-    pairs.map(|(name, value)| (name.trim_end(), unquoted(value)))
+fn parameters(text: &[u8]) -> impl Iterator<Item = (&[u8], &[u8])> {
+    parts(text).filter_map(parameter_of)
 }
 
-fn parts(text: &str) -> impl Iterator<Item = &str> {
-    text.split(';').map(str::trim).filter(|part| !part.is_empty())
+fn parts(text: &[u8]) -> impl Iterator<Item = &[u8]> {
+    let parts = text.split(|byte| *byte == b';').map(<[u8]>::trim_ascii);
+    parts.filter(|part| !part.is_empty())
 }
 
-fn unquoted(value: &str) -> &str {
-    value.trim_start().trim_matches('"')
+fn parameter_of(part: &[u8]) -> Option<(&[u8], &[u8])> {
+    let (name, value) = split_once(part, b'=')?;
+    let value = value.trim_ascii_start();
+    let unquoted = value.strip_prefix(b"\"").and_then(|value| value.strip_suffix(b"\""));
+    Some((name.trim_ascii_end(), unquoted.unwrap_or(value)))
+}
+
+fn split_once(text: &[u8], at: u8) -> Option<(&[u8], &[u8])> {
+    let place = text.iter().position(|byte| *byte == at)?;
+    Some((&text[..place], &text[place + 1..]))
 }
 
 /// Reads a weight: 0 to 1 with at most three decimals.
-fn thousandths(text: &str) -> Option<Weight> {
-    let (whole, decimals) = text.split_once('.').unwrap_or((text, ""));
-    let digits = decimals.bytes().all(|byte| byte.is_ascii_digit());
-    if !digits || decimals.len() > 3 || !["0", "1"].contains(&whole) {
+fn thousandths(text: &[u8]) -> Option<Weight> {
+    let (whole, decimals) = split_once(text, b'.').unwrap_or((text, b""));
+    if !matches!(whole, b"0" | b"1") || decimals.len() > 3 {
         return None;
     }
-    let weight = format!("{whole}{decimals:0<3}").parse().ok()?;
+    let mut weight = Weight::from(whole[0] - b'0');
+    for place in 0..3 {
+        let digit = decimals.get(place).copied().unwrap_or(b'0');
+        weight = 10 * weight + Weight::from(digit.is_ascii_digit().then(|| digit - b'0')?);
+    }
     (weight <= 1000).then_some(weight)
 }
 
 #[cfg(test)]
 mod tests {
-    use hyper::header::HeaderValue;
+    use hyper::header::{HeaderName, HeaderValue};
 
     use super::*;
 
@@ -181,7 +190,7 @@ mod tests {
             (",,;,", false),
         ];
         for (value, wanted) in cases {
-            let gzip = coding(&headers(ACCEPT_ENCODING, value)) == Coding::Gzip;
+            let gzip = preferred(&headers(ACCEPT_ENCODING, value)).1 == Coding::Gzip;
             assert_eq!(gzip, wanted, "{value:?}");
         }
     }
@@ -189,8 +198,8 @@ mod tests {
     #[test]
     fn several_headers_count_as_one_list_and_none_as_no() {
         let lines = ["br", "gzip"].map(|value| (ACCEPT_ENCODING, HeaderValue::from_static(value)));
-        assert_eq!(coding(&lines.into_iter().collect()), Coding::Gzip);
-        assert_eq!(coding(&HeaderMap::new()), Coding::Identity);
+        assert_eq!(preferred(&lines.into_iter().collect()).1, Coding::Gzip);
+        assert_eq!(preferred(&HeaderMap::new()), (Format::Text, Coding::Identity));
     }
 
     #[test]
@@ -226,9 +235,8 @@ mod tests {
             ("", false),
         ];
         for (value, wanted) in cases {
-            let chosen = format(&headers(ACCEPT, value));
+            let (chosen, _) = preferred(&headers(ACCEPT, value));
             assert_eq!(chosen == Format::OpenMetrics, wanted, "{value:?}");
         }
-        assert_eq!(format(&HeaderMap::new()), Format::Text);
     }
 }

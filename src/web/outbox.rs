@@ -53,9 +53,17 @@ impl Outbox {
         Self { clock, free: Arc::new(Semaphore::new(places)), taken: Arc::default() }
     }
 
-    /// Takes a place for the connection that `cut` ends. If there is none, waits for one, and cuts
-    /// off whoever has held one for longest, once that is long enough. `None`: the server is gone.
-    pub(super) async fn place(&self, cut: &CancellationToken) -> Option<Place> {
+    /// Takes a place for the connection that `cut` ends, at `now`. If there is none, waits for one,
+    /// and cuts off whoever has held one for longest, once that is long enough. `None`: the server
+    /// is gone.
+    pub(super) async fn place(&self, cut: &CancellationToken, now: Duration) -> Option<Place> {
+        match Arc::clone(&self.free).try_acquire_owned() {
+            Ok(permit) => Some(self.taken_by(cut, now, permit)),
+            Err(_) => self.place_of_others(cut).await,
+        }
+    }
+
+    async fn place_of_others(&self, cut: &CancellationToken) -> Option<Place> {
         let acquiring = Arc::clone(&self.free).acquire_owned();
         tokio::pin!(acquiring);
         let mut patient_until = Duration::ZERO;
@@ -80,12 +88,21 @@ impl Outbox {
                 }
             }
         };
+        Some(self.taken_by(cut, self.clock.monotonic(), permit))
+    }
+
+    fn taken_by(
+        &self,
+        cut: &CancellationToken,
+        since: Duration,
+        permit: OwnedSemaphorePermit,
+    ) -> Place {
         let mut taken = self.taken();
         let number = taken.next;
         taken.next += 1;
-        taken.holders.push(Holder { number, since: self.clock.monotonic(), cut: cut.clone() });
+        taken.holders.push(Holder { number, since, cut: cut.clone() });
         drop(taken);
-        Some(Place { number, outbox: self.clone(), _permit: permit })
+        Place { number, outbox: self.clone(), _permit: permit }
     }
 
     fn oldest(&self) -> Option<(u64, Duration)> {
@@ -131,12 +148,13 @@ mod tests {
     async fn whoever_has_held_a_place_for_longest_goes_when_others_have_waited() {
         let hands = ManualClock::new(DateTime::UNIX_EPOCH);
         let outbox = Outbox::new(2, hands.clock());
+        let now = || hands.clock().monotonic();
         let cuts = [0; 3].map(|_| CancellationToken::new());
-        let first = outbox.place(&cuts[0]).await.unwrap();
+        let first = outbox.place(&cuts[0], now()).await.unwrap();
         hands.advance(Duration::from_secs(1));
-        let _second = outbox.place(&cuts[1]).await.unwrap();
+        let _second = outbox.place(&cuts[1], now()).await.unwrap();
 
-        let mut third = Box::pin(outbox.place(&cuts[2]));
+        let mut third = Box::pin(outbox.place(&cuts[2], now()));
         assert!(run_until_it_waits(&mut third).await.is_none());
         hands.advance(GRACE - Duration::from_secs(2));
         assert!(run_until_it_waits(&mut third).await.is_none());
@@ -154,7 +172,7 @@ mod tests {
         let outbox = Outbox::new(1, ManualClock::new(DateTime::UNIX_EPOCH).clock());
         for _ in 0..3 {
             let cut = CancellationToken::new();
-            drop(outbox.place(&cut).await.unwrap());
+            drop(outbox.place(&cut, Duration::ZERO).await.unwrap());
             assert!(!cut.is_cancelled());
         }
     }

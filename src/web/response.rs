@@ -1,11 +1,12 @@
 //! Answers: what all of them have in common.
 
-use hyper::header::{ALLOW, CONTENT_TYPE, HeaderName, HeaderValue};
+use hyper::header::{ALLOW, CONTENT_TYPE, HeaderValue, X_CONTENT_TYPE_OPTIONS};
 use hyper::{Response, StatusCode};
 
 use super::body::Body;
 
 const TEXT: HeaderValue = HeaderValue::from_static("text/plain; charset=utf-8");
+const NOSNIFF: HeaderValue = HeaderValue::from_static("nosniff");
 
 /// A plain text for people; a line feed is added.
 pub(super) fn text(status: StatusCode, text: &str) -> Response<Body> {
@@ -27,9 +28,6 @@ pub(super) fn method_not_allowed(allow: &'static str) -> Response<Body> {
 
 /// Adds what every answer carries. hyper adds size and time, and leaves out the body for HEAD.
 pub(super) fn finished(mut response: Response<Body>) -> Response<Body> {
-    response.headers_mut().insert(
-        HeaderName::from_static("x-content-type-options"),
-        HeaderValue::from_static("nosniff"),
-    );
+    response.headers_mut().insert(X_CONTENT_TYPE_OPTIONS, NOSNIFF);
     response
 }

@@ -126,20 +126,20 @@ impl Routes {
         &self.site.guard
     }
 
-    /// Answers a request, counts it, and logs it at debug level. `cut` ends the connection if others
-    /// need the place in the outbox that the answer holds.
+    /// Answers a request that came at `began`, counts it, and logs it at debug level. `cut` ends the
+    /// connection if others need the place in the outbox that the answer holds.
     pub(super) async fn answer(
         &self,
         mut request: Request<Incoming>,
+        began: Duration,
         cut: &CancellationToken,
     ) -> Response<Body> {
-        let started = self.site.clock.monotonic();
         let found = self.table.iter().find(|(known, _)| known == request.uri().path());
         let endpoint = found.map(|(_, endpoint)| *endpoint);
-        let answer = response::finished(self.guarded(endpoint, &mut request, cut).await);
+        let answer = response::finished(self.guarded(endpoint, &mut request, began, cut).await);
 
         let handler = endpoint.map_or("other", Endpoint::handler);
-        let (status, took) = (answer.status().as_u16(), self.site.clock.monotonic() - started);
+        let (status, took) = (answer.status().as_u16(), self.site.clock.monotonic() - began);
         self.site.instruments.http_request(handler, status, took);
         tracing::debug!(
             method = %request.method(),
@@ -162,6 +162,7 @@ impl Routes {
         &self,
         endpoint: Option<Endpoint>,
         request: &mut Request<Incoming>,
+        began: Duration,
         cut: &CancellationToken,
     ) -> Response<Body> {
         let Ok(_request) = self.requests.try_acquire() else {
@@ -187,7 +188,7 @@ impl Routes {
             }
             Some(endpoint) if endpoint.is_large() => {
                 // Nothing closes the outbox, so there is a place in the end.
-                let place = self.outbox.place(cut).await;
+                let place = self.outbox.place(cut, began).await;
                 let mut answer = self.respond(endpoint, request).await;
                 answer.body_mut().hold(place);
                 answer

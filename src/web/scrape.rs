@@ -12,21 +12,30 @@ use super::body::Body;
 use super::turns::{Failure, elsewhere};
 use super::{Site, negotiation, response};
 
+const TEXT: HeaderValue = HeaderValue::from_static(Format::Text.content_type());
+const OPENMETRICS: HeaderValue = HeaderValue::from_static(Format::OpenMetrics.content_type());
+const ASKED_BY: HeaderValue = HeaderValue::from_static("Accept, Accept-Encoding");
+const GZIP: HeaderValue = HeaderValue::from_static("gzip");
+
 /// Answers a scrape. It never calls the API and waits for no poll.
 pub(super) async fn answer(
     site: &Site,
     scrapes: &Arc<Semaphore>,
     headers: &HeaderMap,
 ) -> Response<Body> {
-    let (format, coding) = (negotiation::format(headers), negotiation::coding(headers));
+    let (format, coding) = negotiation::preferred(headers);
     match page(site, scrapes, format, coding).await {
         Ok(page) => {
             let mut response = Response::new(Body::from(page));
             let headers = response.headers_mut();
-            headers.insert(CONTENT_TYPE, HeaderValue::from_static(format.content_type()));
-            headers.insert(VARY, HeaderValue::from_static("Accept, Accept-Encoding"));
+            let content_type = match format {
+                Format::Text => TEXT,
+                Format::OpenMetrics => OPENMETRICS,
+            };
+            headers.insert(CONTENT_TYPE, content_type);
+            headers.insert(VARY, ASKED_BY);
             if coding == Coding::Gzip {
-                headers.insert(CONTENT_ENCODING, HeaderValue::from_static("gzip"));
+                headers.insert(CONTENT_ENCODING, GZIP);
             }
             response
         }
@@ -47,8 +56,8 @@ async fn page(
     coding: Coding,
 ) -> Result<Page, Failure> {
     let now = site.clock.now();
-    if site.exposition.is_ready(now) {
-        return Ok(site.exposition.page(format, coding, now));
+    if let Some(page) = site.exposition.ready_page(format, coding, now) {
+        return Ok(page);
     }
     let exposition = site.exposition.clone();
     elsewhere(scrapes, move || exposition.page(format, coding, now)).await
