@@ -1,5 +1,7 @@
 //! What each path answers to each method.
 
+use std::time::Duration;
+
 use aliyun_rds_import_exporter::readiness::Readiness;
 use aliyun_rds_import_exporter::web::Limits;
 
@@ -179,6 +181,8 @@ async fn requests_are_counted_by_handler_and_code() {
     client.get("/nowhere").await;
     client.get("/elsewhere").await;
     client.request("POST", "/metrics", "").await;
+    // These numbers are a second old at most.
+    server.hands.advance(Duration::from_secs(1));
     let last = client.get("/metrics").await;
 
     let requests = "aliyun_rds_import_exporter_http_requests_total";
