@@ -13,8 +13,10 @@ use crate::fleet;
 use crate::http::{self, Scraper};
 use crate::process::Process;
 
-/// The daemon's default for walks in flight.
+/// The daemon's default for walks in flight, of each account.
 pub(crate) const CONCURRENCY: usize = 16;
+/// The largest budget that an account can have, in calls a second.
+const LARGEST_BUDGET: u64 = 10_000;
 
 const BINARY: &str = env!("CARGO_BIN_EXE_aliyun-rds-import-exporter");
 
@@ -60,20 +62,42 @@ impl Pace {
         let interval = Duration::from_secs(seconds);
         Self { interval, idle_interval: interval }
     }
+
+    /// How many accounts it takes to poll `fleet` like this: each has a budget of its own.
+    pub(crate) fn accounts(self, fleet: Fleet) -> usize {
+        let budget = LARGEST_BUDGET * self.interval.as_secs();
+        fleet.instances.div_ceil(budget as usize)
+    }
 }
 
 impl Configuration {
-    /// A configuration that polls `fleet` at the API `url`, with the largest budget there is.
+    /// A configuration that polls `fleet` at the API `url`, with the largest budgets there are.
     pub(crate) fn new(fleet: Fleet, pace: Pace, url: &str) -> anyhow::Result<Self> {
         let (interval, idle) = (pace.interval.as_secs(), pace.idle_interval.as_secs());
-        let mut text = format!(
-            "accounts: {{default: {{requests_per_second: 10000, endpoints: {{rds: '{url}'}}}}}}\n\
-             polling: {{interval: {interval}s, idle_interval: {idle}s, request_timeout: 1h, \
-             stale_after: 1d, concurrency: {CONCURRENCY}}}\ninstances:\n"
-        );
+        let accounts = pace.accounts(fleet);
+        let mut text = "accounts:\n".to_owned();
+        let name = |account| match account {
+            0 => "default".to_owned(),
+            _ => format!("other{account}"),
+        };
+        for account in 0..accounts {
+            let name = name(account);
+            writeln!(
+                text,
+                "  {name}: {{requests_per_second: {LARGEST_BUDGET}, endpoints: {{rds: '{url}'}}}}"
+            )?;
+        }
+        writeln!(
+            text,
+            "polling: {{interval: {interval}s, idle_interval: {idle}s, request_timeout: 1h, \
+             stale_after: 1d, concurrency: {CONCURRENCY}}}\ninstances:"
+        )?;
         for number in 0..fleet.instances {
-            let id = fleet::id(number);
-            writeln!(text, "  - {{id: {id}, region: cn-hangzhou, engine: MySQL}}")?;
+            let (id, account) = (fleet::id(number), name(number % accounts));
+            writeln!(
+                text,
+                "  - {{id: {id}, region: cn-hangzhou, engine: MySQL, account: {account}}}"
+            )?;
         }
         let directory = TempDir::new()?;
         std::fs::write(directory.path().join("config.yaml"), text)?;

@@ -51,7 +51,7 @@ impl Demand {
     /// The fleet, polled every second.
     fn fleet(self, scale: Scale) -> Fleet {
         let instances = match self {
-            Self::Full => scale.instances * 10,
+            Self::Full => scale.instances * 20,
             Self::Paced => scale.instances,
         };
         Fleet { instances, tasks: 100 }
@@ -106,7 +106,8 @@ fn round(scale: Scale, demand: Demand, life: Life, costs: &mut Costs) -> anyhow:
     let fleet = demand.fleet(scale);
     let window = Duration::from_secs(scale.seconds);
     let mut mock = Mock::start(fleet, life)?;
-    let daemon = Daemon::start(fleet, Pace::every(1), &mock.url)?;
+    let pace = Pace::every(1);
+    let daemon = Daemon::start(fleet, pace, &mock.url)?;
     // The first poll of an instance is followed by a deep walk.
     wait_for_answers(&mut mock, 2 * fleet.instances)?;
     // The first page is made of all instances at once.
@@ -128,7 +129,8 @@ fn round(scale: Scale, demand: Demand, life: Life, costs: &mut Costs) -> anyhow:
         Demand::Full => (FLOOR_REQUESTS, 0.0),
         Demand::Paced => (answers, rate),
     };
-    let floor = floor::seconds_a_request(&mock.url, fleet.instances, CONCURRENCY, requests, rate)?;
+    let concurrency = CONCURRENCY * pace.accounts(fleet);
+    let floor = floor::seconds_a_request(&mock.url, fleet.instances, concurrency, requests, rate)?;
     costs.floor.push(microseconds(floor));
     if demand == Demand::Full {
         let calls = peers::sdk_seconds_a_call(&mock.url, scale.instances, SDK_CALLS)?;
