@@ -34,9 +34,11 @@ pub fn answers(bytes: &[u8]) {
 /// `IncrementalImportingTime`. What is read is read again from what is written.
 pub fn times(bytes: &[u8]) {
     let Ok(text) = std::str::from_utf8(bytes) else { return };
-    let Some(time) = api::time::parse_position(text) else { return };
-    let again = api::time::parse_position(&api::time::to_second(time));
-    assert_eq!(again, Some(time), "{text:?}");
+    let mut positions = api::time::Positions::default();
+    let Some(position) = positions.read(text) else { return };
+    let Some(time) = DateTime::from_timestamp(position, 0) else { return };
+    let again = positions.read(&api::time::to_second(time));
+    assert_eq!(again, Some(position), "{text:?}");
 }
 
 /// A configuration.

@@ -126,8 +126,8 @@ async fn ask(
         ("SignatureNonce", &nonce),
         ("Timestamp", &timestamp),
     ];
-    let signed = signature_v1::sign("POST", &parameters, secret);
-    let request = http.post(format!("{url}/?{}", signed.query())).header("content-length", 0);
+    let query = signature_v1::sign("POST", &parameters, secret).into_query();
+    let request = http.post(format!("{url}/?{query}")).header("content-length", 0);
     let mut response = request.send().await?;
     ensure!(response.status().is_success(), "the mock answered {}", response.status());
     while response.chunk().await?.is_some() {}

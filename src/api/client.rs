@@ -242,13 +242,14 @@ impl Client {
 
     fn sign(&self, call: &Call<'_>, credentials: &Credentials) -> sign::Request {
         let query: Vec<_> = call.parameters.iter().map(|(name, value)| (*name, &**value)).collect();
-        let builtin = match call.region_id {
+        let builtin = || match call.region_id {
             "" => endpoint::central(self.network),
             region_id => endpoint::rds(region_id, self.network),
         };
+        let endpoint = self.rds_override.as_deref().map_or_else(|| builtin().into(), Cow::from);
         let attempt = Attempt::at(self.server_time(call.region_id));
         let call = sign::Call {
-            endpoint: self.rds_override.as_deref().unwrap_or(&builtin),
+            endpoint: &endpoint,
             action: call.action,
             version: VERSION,
             query: &query,

@@ -11,7 +11,8 @@ use chrono::{DateTime, Utc};
 use serde::Deserialize;
 use serde::de::{self, Deserializer, MapAccess, SeqAccess, Visitor};
 
-use crate::api::{error_body, time};
+use crate::api::error_body;
+use crate::api::time::Positions;
 use crate::domain::text::shortened;
 use crate::domain::{Description, ImportId, Position, Task, TaskStatus, TaskType};
 
@@ -99,7 +100,9 @@ enum RawTime<'a> {
 
 /// The tasks of a page, as they are read.
 struct Tasks {
-    answered_at: DateTime<Utc>,
+    /// In Unix seconds.
+    answered_at: i64,
+    positions: Positions,
     tasks: Vec<Task>,
     descriptions: Vec<Description>,
     unknown: Vec<&'static str>,
@@ -167,7 +170,8 @@ fn read_plain(text: &str) -> Option<Body<'_>> {
 impl Tasks {
     fn answered_at(answered_at: DateTime<Utc>) -> Self {
         Self {
-            answered_at,
+            answered_at: answered_at.timestamp(),
+            positions: Positions::default(),
             tasks: Vec::with_capacity(PAGE),
             descriptions: Vec::with_capacity(PAGE),
             unknown: Vec::new(),
@@ -181,7 +185,7 @@ impl Tasks {
     ///
     /// What is wrong with it.
     fn take(&mut self, item: &Item<'_>) -> Result<(), String> {
-        let task = read_item(item, self.answered_at, &mut self.unknown)?;
+        let task = self.read(item)?;
         if let Some(text) = word(&item.import_data_status_description)
             && task.status != TaskStatus::SUCCESS
         {
@@ -191,38 +195,53 @@ impl Tasks {
         self.tasks.push(task);
         Ok(())
     }
-}
 
-fn read_item(
-    item: &Item<'_>,
-    answered_at: DateTime<Utc>,
-    unknown: &mut Vec<&'static str>,
-) -> Result<Task, String> {
-    let Some(RawId(import_id)) = item.import_id else {
-        return Err("has no ImportId".to_owned());
-    };
-    let missing = |field: &str| format!("(ImportId {import_id}) has no {field}");
-    let no_label = |field: &str| format!("(ImportId {import_id}) has no usable {field}");
+    fn read(&mut self, item: &Item<'_>) -> Result<Task, String> {
+        let Some(RawId(import_id)) = item.import_id else {
+            return Err("has no ImportId".to_owned());
+        };
+        let missing = |field: &str| format!("(ImportId {import_id}) has no {field}");
+        let no_label = |field: &str| format!("(ImportId {import_id}) has no usable {field}");
 
-    let kind = word(&item.import_data_type).ok_or_else(|| missing("ImportDataType"))?;
-    let kind = TaskType::parse(kind).ok_or_else(|| no_label("ImportDataType"))?;
-    let status = word(&item.import_data_status).ok_or_else(|| missing("ImportDataStatus"))?;
-    let status = TaskStatus::parse(status).ok_or_else(|| no_label("ImportDataStatus"))?;
-    if !kind.is_documented() {
-        unknown.push("ImportDataType");
-    }
-    if !status.is_documented() {
-        unknown.push("ImportDataStatus");
-    }
-    let position = match position(&item.incremental_importing_time, answered_at) {
-        Ok(position) => position,
-        Err(Nonsense) => {
-            unknown.push("IncrementalImportingTime");
-            None
+        let kind = word(&item.import_data_type).ok_or_else(|| missing("ImportDataType"))?;
+        let kind = TaskType::parse(kind).ok_or_else(|| no_label("ImportDataType"))?;
+        let status = word(&item.import_data_status).ok_or_else(|| missing("ImportDataStatus"))?;
+        let status = TaskStatus::parse(status).ok_or_else(|| no_label("ImportDataStatus"))?;
+        if !kind.is_documented() {
+            self.unknown.push("ImportDataType");
         }
-    };
-    let has_position = kind == TaskType::INCREMENTAL && status.is_incremental();
-    Ok(Task { import_id, kind, status, position: position.filter(|_| has_position) })
+        if !status.is_documented() {
+            self.unknown.push("ImportDataStatus");
+        }
+        let position = match self.position(&item.incremental_importing_time) {
+            Ok(position) => position,
+            Err(Nonsense) => {
+                self.unknown.push("IncrementalImportingTime");
+                None
+            }
+        };
+        let has_position = kind == TaskType::INCREMENTAL && status.is_incremental();
+        Ok(Task { import_id, kind, status, position: position.filter(|_| has_position) })
+    }
+
+    fn position(&mut self, time: &RawTime<'_>) -> Result<Option<Position>, Nonsense> {
+        let text = match time {
+            RawTime::Absent => return Ok(None),
+            RawTime::Text(text) => text,
+            RawTime::Nonsense => return Err(Nonsense),
+        };
+        let Some(position) = self.positions.read(text) else {
+            return if text.trim().is_empty() { Ok(None) } else { Err(Nonsense) };
+        };
+        let lag = self.answered_at - position;
+        if lag < -MAX_AHEAD || position < EARLIEST_POSITION {
+            return Err(Nonsense);
+        }
+        Ok(Some(Position {
+            unix_seconds: u32::try_from(position).map_err(|_| Nonsense)?,
+            lag_seconds: u32::try_from(lag.max(0)).map_err(|_| Nonsense)?,
+        }))
+    }
 }
 
 impl Texts {
@@ -243,26 +262,6 @@ fn word<'a>(text: &'a Option<Text<'_>>) -> Option<&'a str> {
 
 /// A time that makes no sense.
 struct Nonsense;
-
-fn position(time: &RawTime<'_>, answered_at: DateTime<Utc>) -> Result<Option<Position>, Nonsense> {
-    let text = match time {
-        RawTime::Absent => return Ok(None),
-        RawTime::Text(text) => text.trim(),
-        RawTime::Nonsense => return Err(Nonsense),
-    };
-    if text.is_empty() {
-        return Ok(None);
-    }
-    let position = time::parse_position(text).ok_or(Nonsense)?.timestamp();
-    let lag = answered_at.timestamp() - position;
-    if lag < -MAX_AHEAD || position < EARLIEST_POSITION {
-        return Err(Nonsense);
-    }
-    Ok(Some(Position {
-        unix_seconds: u32::try_from(position).map_err(|_| Nonsense)?,
-        lag_seconds: u32::try_from(lag.max(0)).map_err(|_| Nonsense)?,
-    }))
-}
 
 impl<'de: 'a, 'a> Deserialize<'de> for Items<'a> {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {

@@ -23,25 +23,45 @@ pub fn floor_minute(time: DateTime<Utc>) -> DateTime<Utc> {
     time.duration_trunc(TimeDelta::minutes(1)).unwrap_or(time)
 }
 
-/// Reads `IncrementalImportingTime`, which is documented with seconds and sampled without.
-pub fn parse_position(text: &str) -> Option<DateTime<Utc>> {
-    parse_fixed(text.as_bytes()).or_else(|| parse_loose(text))
+/// Reads `IncrementalImportingTime`, of which a page has a hundred, mostly of the same day.
+#[derive(Debug, Default)]
+pub struct Positions {
+    /// The last day read, as it was written, and when it began in Unix seconds.
+    day: ([u8; 10], i64),
 }
 
-/// Reads the documented forms, of which a poll may read thousands.
-fn parse_fixed(text: &[u8]) -> Option<DateTime<Utc>> {
-    let (date, time) = text.strip_suffix(b"Z")?.split_at_checked(10)?;
-    let [y1, y2, y3, y4, b'-', m1, m2, b'-', d1, d2] = *date else { return None };
-    let (hour, minute, second) = match *time {
-        [b'T', h1, h2, b':', m1, m2] => (number(&[h1, h2])?, number(&[m1, m2])?, 0),
-        [b'T', h1, h2, b':', m1, m2, b':', s1, s2] => {
-            (number(&[h1, h2])?, number(&[m1, m2])?, number(&[s1, s2])?)
+impl Positions {
+    /// Reads a position, which is documented with seconds and sampled without. In Unix seconds.
+    pub fn read(&mut self, text: &str) -> Option<i64> {
+        self.read_fixed(text.as_bytes()).or_else(|| read_loose(text.trim()))
+    }
+
+    /// Reads the documented forms.
+    fn read_fixed(&mut self, text: &[u8]) -> Option<i64> {
+        let (date, time) = text.split_first_chunk()?;
+        let (hour, minute, second) = match *time {
+            [b'T', h1, h2, b':', m1, m2, b'Z'] => (number(&[h1, h2])?, number(&[m1, m2])?, 0),
+            [b'T', h1, h2, b':', m1, m2, b':', s1, s2, b'Z'] => {
+                (number(&[h1, h2])?, number(&[m1, m2])?, number(&[s1, s2])?)
+            }
+            _ => return None,
+        };
+        if hour > 23 || minute > 59 || second > 59 {
+            return None;
         }
-        _ => return None,
-    };
+        if self.day.0 != *date {
+            self.day = (*date, midnight(date)?);
+        }
+        Some(self.day.1 + i64::from(hour * 3_600 + minute * 60 + second))
+    }
+}
+
+/// When the day began, in Unix seconds.
+fn midnight(date: &[u8; 10]) -> Option<i64> {
+    let [y1, y2, y3, y4, b'-', m1, m2, b'-', d1, d2] = *date else { return None };
     let year = i32::try_from(number(&[y1, y2, y3, y4])?).ok()?;
     let date = NaiveDate::from_ymd_opt(year, number(&[m1, m2])?, number(&[d1, d2])?)?;
-    Some(date.and_hms_opt(hour, minute, second)?.and_utc())
+    Some(date.and_hms_opt(0, 0, 0)?.and_utc().timestamp())
 }
 
 fn number(digits: &[u8]) -> Option<u32> {
@@ -50,11 +70,11 @@ fn number(digits: &[u8]) -> Option<u32> {
 }
 
 /// Reads what is written a little differently, such as without leading zeros.
-fn parse_loose(text: &str) -> Option<DateTime<Utc>> {
+fn read_loose(text: &str) -> Option<i64> {
     ["%Y-%m-%dT%H:%M:%SZ", "%Y-%m-%dT%H:%MZ"]
         .iter()
         .find_map(|format| NaiveDateTime::parse_from_str(text, format).ok())
-        .map(|time| time.and_utc())
+        .map(|time| time.and_utc().timestamp())
 }
 
 #[cfg(test)]
@@ -73,28 +93,53 @@ mod tests {
         assert_eq!(floor_minute(utc("2026-11-24T04:05:59.999Z")), utc("2026-11-24T04:05:00Z"));
     }
 
+    fn read(text: &str) -> Option<i64> {
+        Positions::default().read(text)
+    }
+
     #[test]
     fn positions_are_read_with_and_without_seconds() {
-        assert_eq!(parse_position("2011-06-11T15:00Z"), Some(utc("2011-06-11T15:00:00Z")));
-        assert_eq!(parse_position("2011-06-11T15:00:07Z"), Some(utc("2011-06-11T15:00:07Z")));
-        for nonsense in ["", "yesterday", "2011-06-11", "2011-13-11T15:00Z", "2011-06-11T15:00"] {
-            assert_eq!(parse_position(nonsense), None, "{nonsense}");
+        let written = |text: &str| Some(utc(text).timestamp());
+        assert_eq!(read("2011-06-11T15:00Z"), written("2011-06-11T15:00:00Z"));
+        assert_eq!(read("2011-06-11T15:00:07Z"), written("2011-06-11T15:00:07Z"));
+        assert_eq!(read(" 2011-6-11T15:00Z\n"), written("2011-06-11T15:00:00Z"));
+        for nonsense in [
+            "",
+            "yesterday",
+            "2011-06-11",
+            "2011-13-11T15:00Z",
+            "2011-06-31T15:00Z",
+            "2011-06-11T24:00Z",
+            "2011-06-11T15:60Z",
+            "2011-06-11T15:00",
+        ] {
+            assert_eq!(read(nonsense), None, "{nonsense}");
         }
     }
 
     proptest! {
         #[test]
         fn any_text_is_read_or_refused(text in ".*") {
-            let _ = parse_position(&text);
+            let _ = read(&text);
         }
 
         #[test]
-        fn a_position_survives_being_written_and_read(seconds in 0_i64..4_000_000_000) {
-            let time = DateTime::from_timestamp(seconds, 0).unwrap();
-            prop_assert_eq!(parse_fixed(to_second(time).as_bytes()), Some(time));
-            prop_assert_eq!(parse_loose(&to_second(time)), Some(time));
-            prop_assert_eq!(parse_position(&to_second(time)), Some(time));
-            prop_assert_eq!(parse_position(&to_minute(time)), Some(floor_minute(time)));
+        fn a_position_survives_being_written_and_read(
+            // Of one day, and of any.
+            times in prop::collection::vec(
+                prop_oneof![1_795_478_400_i64..1_795_564_800, 0_i64..4_000_000_000],
+                1..20,
+            ),
+        ) {
+            let mut positions = Positions::default();
+            for seconds in times {
+                let time = DateTime::from_timestamp(seconds, 0).unwrap();
+                let (written, minute) = (to_second(time), floor_minute(time).timestamp());
+                prop_assert_eq!(positions.read_fixed(written.as_bytes()), Some(seconds));
+                prop_assert_eq!(positions.read(&written), Some(seconds));
+                prop_assert_eq!(read_loose(&written), Some(seconds));
+                prop_assert_eq!(positions.read(&to_minute(time)), Some(minute));
+            }
         }
     }
 }

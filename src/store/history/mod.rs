@@ -84,12 +84,10 @@ impl History {
     pub fn observe(&mut self, key: &InstanceKey, at: DateTime<Utc>, observed: Observed<'_>) {
         let Self { instances, quota, words, .. } = self;
         // Not by the entry API: it would need a new key for every poll.
-        if !instances.contains_key(key) {
-            instances.insert(key.clone(), Box::default());
-        }
         if let Some(instance) = instances.get_mut(key) {
-            instance.observe(at, observed, quota, words);
+            return instance.observe(at, observed, quota, words);
         }
+        instances.entry(key.clone()).or_default().observe(at, observed, quota, words);
     }
 
     /// Takes note of how a poll ended.
