@@ -29,6 +29,8 @@ const BLOCK: usize = 32 * 1024;
 /// Deflated bytes at which a block ends even where no block has started before: with its last run,
 /// about what a connection takes at once.
 const LONG_BLOCK: usize = 60 * 1024;
+/// Room for a block with its last run: to make some later would be to copy it once more.
+const BLOCK_ROOM: usize = LONG_BLOCK + 8 * 1024;
 
 /// Families that stand together and whose text is the same in every format, but for the header of
 /// the first one. The cells of a family are its header and one for each instance.
@@ -158,7 +160,7 @@ impl Section {
     ) -> Block {
         let mut next = cell;
         let (mut runs, mut sum) = (Vec::new(), Sum::default());
-        let mut deflated = Vec::with_capacity(LONG_BLOCK);
+        let mut deflated = Vec::with_capacity(BLOCK_ROOM);
         while next < self.cells() && deflated.len() < LONG_BLOCK {
             let may_end = deflated.len() >= BLOCK;
             if may_end && earlier.is_some_and(|earlier| earlier.has_block_at(next)) {
