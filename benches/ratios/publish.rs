@@ -23,9 +23,9 @@ use crate::report::{Goal, Report, median};
 use crate::static_page::LEVEL;
 
 const TASKS: usize = 100;
-/// How many pages are made ready while the whole fleet is polled once: one every two seconds, at the
-/// default interval of a minute.
-const PAGES_AN_INTERVAL: usize = 30;
+/// How many pages are made ready while the whole fleet is polled once: two a second, at the default
+/// interval of a minute.
+const PAGES_AN_INTERVAL: usize = 120;
 
 /// A fleet as the daemon holds it, and its page.
 struct Fleet {

@@ -39,10 +39,15 @@ use plan::Plan;
 pub use format::Format;
 pub use page::{Page, Pieces};
 
-/// Time between two plans that nobody waits for.
-const PAUSE: Duration = Duration::from_secs(2);
-/// How many plans that nobody asked for are made before the exporter waits for a scrape.
-const UNASKED: u32 = 150;
+/// Shortest time between two plans that nobody waits for.
+const SHORTEST_PAUSE: Duration = Duration::from_millis(500);
+/// Longest time between them: what changes in it is what a scrape may have to wait for.
+const LONGEST_PAUSE: Duration = Duration::from_secs(2);
+/// How many times as long as the last plan took the exporter waits in between: so that plans take a
+/// few hundredths of a processor, as long as the longest pause allows.
+const REST: u32 = 25;
+/// Time without a scrape after which plans wait for the next one.
+const UNASKED: Duration = Duration::from_secs(5 * 60);
 
 /// How a page is encoded.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -113,20 +118,24 @@ impl Exposition {
     /// Makes pages ready as instances change, as long as there are scrapes, until told to stop.
     pub async fn keep_ready(self, clock: Clock, stop: CancellationToken) {
         let mut revision = self.0.store.revision();
-        let mut unasked = 0;
+        let (mut pause, mut asked_at) = (SHORTEST_PAUSE, clock.monotonic());
         let again = async {
             while revision.changed().await.is_ok() {
                 // Many instances change in this time, and a run of their samples is made once.
-                clock.sleep(PAUSE).await;
+                clock.sleep(pause).await;
                 revision.mark_unchanged();
-                let was_asked = self.0.was_asked.swap(false, Ordering::Relaxed);
-                unasked = if was_asked { 0 } else { unasked + 1 };
-                if unasked > UNASKED {
+                let began = clock.monotonic();
+                if self.0.was_asked.swap(false, Ordering::Relaxed) {
+                    asked_at = began;
+                }
+                if began.saturating_sub(asked_at) > UNASKED {
                     continue;
                 }
                 let (shared, now) = (Arc::clone(&self.0), clock.now());
                 // It fails only while the runtime shuts down.
                 let _ = tokio::task::spawn_blocking(move || drop(shared.plan(now))).await;
+                let took = clock.monotonic().saturating_sub(began);
+                pause = took.saturating_mul(REST).clamp(SHORTEST_PAUSE, LONGEST_PAUSE);
             }
         };
         tokio::select! {
