@@ -27,7 +27,7 @@ pub fn floor_minute(time: DateTime<Utc>) -> DateTime<Utc> {
 #[derive(Debug, Default)]
 pub struct Positions {
     /// The last day read, as it was written, and when it began in Unix seconds.
-    day: ([u8; 10], i64),
+    day: Option<([u8; 10], i64)>,
 }
 
 impl Positions {
@@ -49,10 +49,11 @@ impl Positions {
         if hour > 23 || minute > 59 || second > 59 {
             return None;
         }
-        if self.day.0 != *date {
-            self.day = (*date, midnight(date)?);
-        }
-        Some(self.day.1 + i64::from(hour * 3_600 + minute * 60 + second))
+        let midnight = match self.day {
+            Some((day, midnight)) if day == *date => midnight,
+            _ => self.day.insert((*date, midnight(date)?)).1,
+        };
+        Some(midnight + i64::from(hour * 3_600 + minute * 60 + second))
     }
 }
 
@@ -112,6 +113,7 @@ mod tests {
             "2011-06-11T24:00Z",
             "2011-06-11T15:60Z",
             "2011-06-11T15:00",
+            "\0\0\0\0\0\0\0\0\0\0T15:00Z",
         ] {
             assert_eq!(read(nonsense), None, "{nonsense}");
         }
