@@ -10,9 +10,6 @@ use crate::config::Signature;
 /// Every call is sent with it; the API takes GET alike.
 pub(crate) const METHOD: &str = "POST";
 
-/// Most parameters that a signature adds to those of a call.
-const MOST_OWN: usize = 10;
-
 const FORM: &str = "application/x-www-form-urlencoded";
 
 /// A call of a product's RPC interface.
@@ -83,8 +80,8 @@ fn host(endpoint: &str) -> &str {
 
 fn sign_v1(call: &Call<'_>, attempt: &Attempt, credentials: &Credentials) -> Request {
     let time = timestamp(attempt.time);
-    let mut parameters = common(call);
-    parameters.extend([
+    let mut query = common(call);
+    query.extend([
         ("Format", "JSON"),
         ("AccessKeyId", credentials.access_key_id.as_str()),
         ("SignatureMethod", "HMAC-SHA1"),
@@ -93,18 +90,16 @@ fn sign_v1(call: &Call<'_>, attempt: &Attempt, credentials: &Credentials) -> Req
         ("Timestamp", time.as_str()),
     ]);
     if let Some(token) = &credentials.security_token {
-        parameters.push(("SecurityToken", token.expose()));
+        query.push(("SecurityToken", token.expose()));
     }
-    let of_query = parameters.len();
-    parameters.extend(call.form);
-    let signed = signature_v1::sign(METHOD, &parameters, &credentials.access_key_secret);
+    let all = [query.as_slice(), call.form].concat();
+    let signed = signature_v1::sign(METHOD, &all, &credentials.access_key_secret);
     let query = if call.form.is_empty() {
-        signed.into_query()
+        signed.query()
     } else {
         // The signature covers the fields of the body too, which do not go into the query.
-        parameters.truncate(of_query);
-        parameters.push(("Signature", &signed.signature));
-        encoded(&parameters)
+        query.push(("Signature", &signed.signature));
+        encoded(&query)
     };
     Request { url: url(call, &query), headers: form_headers(call), body: encoded(call.form) }
 }
@@ -142,10 +137,7 @@ fn sign_v3(call: &Call<'_>, attempt: &Attempt, credentials: &Credentials) -> Req
 }
 
 fn common<'a>(call: &Call<'a>) -> Vec<(&'a str, &'a str)> {
-    let mut parameters = Vec::with_capacity(call.query.len() + call.form.len() + MOST_OWN);
-    parameters.extend(call.query);
-    parameters.extend([("Action", call.action), ("Version", call.version)]);
-    parameters
+    [call.query, &[("Action", call.action), ("Version", call.version)]].concat()
 }
 
 fn form_headers(call: &Call<'_>) -> Vec<(&'static str, String)> {

@@ -19,18 +19,10 @@ struct Reader<'a> {
     at: usize,
 }
 
-/// What stands between the values of an object, in the order of the object before. The API writes
-/// them all alike, so that a name is mostly found where it is expected, and not looked for.
+/// The names in the objects of a list, each as it is written, up to its value, in the order of the
+/// object before: the API writes them all alike, so that a name is mostly found and not looked for.
 #[derive(Default)]
-struct Shape<'a>(Vec<Gap<'a>>);
-
-/// What stands before a value, up to its first character: of a text, behind the quotation mark.
-#[derive(Clone, Copy)]
-struct Gap<'a> {
-    text: &'a str,
-    field: Field,
-    is_text: bool,
-}
+struct Shape<'a>(Vec<(&'a str, Field)>);
 
 /// A field of a task.
 #[derive(Clone, Copy)]
@@ -99,20 +91,21 @@ fn list<'a>(reader: &mut Reader<'a>, each: &mut impl FnMut(Item<'a>) -> Option<(
 fn item<'a>(reader: &mut Reader<'a>, shape: &mut Shape<'a>) -> Option<Item<'a>> {
     let (mut import_id, mut kind, mut status) = (None, None, None);
     let (mut description, mut time) = (None, None);
-    let mut place = 0;
-    while let Some(Gap { field, is_text, .. }) = shape.gap(place, reader)? {
-        match (field, is_text) {
-            (Field::ImportId, false) => set(&mut import_id, RawId(ImportId(reader.number()?)))?,
-            (Field::DataType, true) => set(&mut kind, reader.rest_of_text()?)?,
-            (Field::Status, true) => set(&mut status, reader.rest_of_text()?)?,
-            (Field::Description, true) => set(&mut description, reader.rest_of_text()?)?,
-            (Field::Time, true) => set(&mut time, RawTime::Text(reader.rest_of_text()?.0))?,
-            (Field::Unknown, true) => drop(reader.rest_of_text()?),
-            (Field::Unknown, false) => drop(reader.number()?),
-            _ => return None,
+    reader.eat(b'{')?;
+    for place in 0.. {
+        match shape.field(place, reader)? {
+            Field::ImportId => set(&mut import_id, RawId(ImportId(reader.number()?)))?,
+            Field::DataType => set(&mut kind, reader.text()?)?,
+            Field::Status => set(&mut status, reader.text()?)?,
+            Field::Description => set(&mut description, reader.text()?)?,
+            Field::Time => set(&mut time, RawTime::Text(reader.text()?.0))?,
+            Field::Unknown => reader.skip()?,
         }
-        place += 1;
+        if reader.eat(b',').is_none() {
+            break;
+        }
     }
+    reader.eat(b'}')?;
     Some(Item {
         import_id,
         import_data_type: kind,
@@ -123,42 +116,21 @@ fn item<'a>(reader: &mut Reader<'a>, shape: &mut Shape<'a>) -> Option<Item<'a>> 
 }
 
 impl<'a> Shape<'a> {
-    /// Reads up to the value at `place` in an object; no value at the end of the object.
-    #[inline]
-    fn gap(&mut self, place: usize, reader: &mut Reader<'a>) -> Option<Option<Gap<'a>>> {
-        let rest = reader.text.as_bytes().get(reader.at..)?;
-        match self.0.get(place) {
-            Some(gap) if begins_with(rest, gap.text.as_bytes()) => {
-                reader.at += gap.text.len();
-                Some(Some(*gap))
-            }
-            _ => self.other_gap(place, reader),
-        }
-    }
-
-    fn other_gap(&mut self, place: usize, reader: &mut Reader<'a>) -> Option<Option<Gap<'a>>> {
-        if place > 0 && reader.eat(b'}').is_some() {
-            return Some(None);
+    /// Reads the name at `place` in an object, up to its value.
+    fn field(&mut self, place: usize, reader: &mut Reader<'a>) -> Option<Field> {
+        reader.peek()?;
+        let rest = reader.text.get(reader.at..)?;
+        if let Some((name, field)) = self.0.get(place)
+            && rest.starts_with(name)
+        {
+            reader.at += name.len();
+            return Some(*field);
         }
         let start = reader.at;
-        reader.eat(if place == 0 { b'{' } else { b',' })?;
         let field = Field::named(reader.name()?);
-        let is_text = reader.eat(b'"').is_some();
-        let gap = Gap { text: reader.text.get(start..reader.at)?, field, is_text };
         self.0.truncate(place);
-        self.0.push(gap);
-        Some(Some(gap))
-    }
-}
-
-/// As `starts_with`, but without a call where `start` has between 16 and 32 bytes, as most gaps have.
-#[inline]
-fn begins_with(text: &[u8], start: &[u8]) -> bool {
-    let Some(text) = text.get(..start.len()) else { return false };
-    let ends = |bytes: &[u8]| Some((*bytes.first_chunk::<16>()?, *bytes.last_chunk::<16>()?));
-    match (ends(text), ends(start)) {
-        (Some(text), Some(start_ends)) if start.len() <= 32 => text == start_ends,
-        _ => text == start,
+        self.0.push((reader.text.get(start..reader.at)?, field));
+        Some(field)
     }
 }
 
@@ -222,17 +194,8 @@ impl<'a> Reader<'a> {
         self.string().map(|text| Text(Cow::Borrowed(text)))
     }
 
-    /// A text whose first quotation mark has been read.
-    fn rest_of_text(&mut self) -> Option<Text<'a>> {
-        self.rest_of_string().map(|text| Text(Cow::Borrowed(text)))
-    }
-
     fn string(&mut self) -> Option<&'a str> {
         self.eat(b'"')?;
-        self.rest_of_string()
-    }
-
-    fn rest_of_string(&mut self) -> Option<&'a str> {
         let length = memchr(b'"', self.text.as_bytes().get(self.at..)?)?;
         let text = self.text.get(self.at..self.at + length)?;
         self.at += length + 1;

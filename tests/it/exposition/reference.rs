@@ -16,7 +16,8 @@ const INTRODUCTION: &str = "\
 
 The values are those of each instance's last good walk through its task list, not of the moment of
 the scrape: a scrape never calls the API. No sample carries a timestamp. Label values keep the API's
-spelling. A family is on the page only while it has a sample.
+spelling. A family is on the page only while it has a sample. What is said of HTTP requests and of the
+process is a second old at most.
 ";
 
 const PROCESS: &str = "\
