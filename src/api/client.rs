@@ -242,11 +242,11 @@ impl Client {
 
     fn sign(&self, call: &Call<'_>, credentials: &Credentials) -> sign::Request {
         let query: Vec<_> = call.parameters.iter().map(|(name, value)| (*name, &**value)).collect();
-        let builtin = || match call.region_id {
-            "" => endpoint::central(self.network),
-            region_id => endpoint::rds(region_id, self.network),
+        let endpoint: Cow<'_, str> = match (&self.rds_override, call.region_id) {
+            (Some(url), _) => url.into(),
+            (None, "") => endpoint::central(self.network).into(),
+            (None, region_id) => endpoint::rds(region_id, self.network).into(),
         };
-        let endpoint = self.rds_override.as_deref().map_or_else(|| builtin().into(), Cow::from);
         let attempt = Attempt::at(self.server_time(call.region_id));
         let call = sign::Call {
             endpoint: &endpoint,

@@ -95,7 +95,7 @@ fn sign_v1(call: &Call<'_>, attempt: &Attempt, credentials: &Credentials) -> Req
     let all = [query.as_slice(), call.form].concat();
     let signed = signature_v1::sign(METHOD, &all, &credentials.access_key_secret);
     let query = if call.form.is_empty() {
-        signed.query()
+        signed.into_query()
     } else {
         // The signature covers the fields of the body too, which do not go into the query.
         query.push(("Signature", &signed.signature));
