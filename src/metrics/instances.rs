@@ -14,7 +14,8 @@ use crate::instruments::catalog::{
 };
 use crate::store::{GoodWalk, InstanceSnapshot, Revision, TaskList};
 
-use super::text::{Samples, Text, Value, end_of_line, further_labels};
+use super::text::{Samples, Snippet, Text};
+use super::value::{Value, write_integer};
 
 /// A family and what each instance contributes to it.
 pub(super) struct Contribution {
@@ -142,12 +143,14 @@ fn write_position(row: &Row<'_>, samples: Samples<'_, '_>) {
 }
 
 fn each_position(row: &Row<'_>, samples: Samples<'_, '_>, value: fn(Position) -> u32) {
-    let mut samples = samples.numbered("import_id");
-    for task in tasks(row) {
-        if let Some(position) = task.position {
-            samples.write_numbered(task.import_id.0, value(position).into());
-        }
-    }
+    let positions =
+        tasks(row).iter().filter_map(|task| Some((task.import_id.0, value(task.position?))));
+    samples.numbered("import_id").write_each(positions, |(import_id, value), text| {
+        write_integer(import_id, text);
+        text.extend_from_slice(b"\"} ");
+        write_integer(value.into(), text);
+        text.push(b'\n');
+    });
 }
 
 fn statuses(row: &Row<'_>) -> Option<u64> {
@@ -156,15 +159,13 @@ fn statuses(row: &Row<'_>) -> Option<u64> {
 }
 
 fn write_status(row: &Row<'_>, samples: Samples<'_, '_>) {
-    let mut samples = samples.numbered("import_id");
-    for task in tasks(row) {
+    samples.numbered("import_id").write_each(tasks(row).iter(), |task, text| {
+        write_integer(task.import_id.0, text);
         match documented(task.kind, task.status) {
-            Some((kind, status)) => {
-                samples.write_before(task.import_id.0, &PAIRS[kind][status].one);
-            }
-            None => samples.write_before(task.import_id.0, &Pair::new(task.kind, task.status).one),
+            Some((kind, status)) => PAIRS[kind][status].one.write(text),
+            None => Pair::new(task.kind, task.status).one.write(text),
         }
-    }
+    });
 }
 
 /// The places of a type and a status among the documented ones.
@@ -174,15 +175,16 @@ fn documented(kind: TaskType, status: TaskStatus) -> Option<(usize, usize)> {
 
 /// A type and a status as text.
 struct Pair {
-    labels: Box<[u8]>,
+    labels: Snippet,
     /// What follows the ID of a task that has them.
-    one: Box<[u8]>,
+    one: Snippet,
 }
 
 impl Pair {
     fn new(kind: TaskType, status: TaskStatus) -> Self {
-        let labels = further_labels(&["type", "status"], &[kind.as_str(), status.as_str()]);
-        Self { one: end_of_line(&labels, 1), labels }
+        let (names, values) = (["type", "status"], [kind.as_str(), status.as_str()]);
+        let labels = Snippet::further_labels(&names, &values);
+        Self { labels, one: Snippet::end_of_line(&names, &values, 1) }
     }
 }
 
@@ -194,31 +196,38 @@ static PAIRS: LazyLock<[[Pair; TaskStatus::DOCUMENTED.len()]; TaskType::DOCUMENT
     });
 
 /// The labels of documented statuses, by their places.
-static STATUSES: LazyLock<[Box<[u8]>; TaskStatus::DOCUMENTED.len()]> =
+static STATUSES: LazyLock<[Snippet; TaskStatus::DOCUMENTED.len()]> =
     LazyLock::new(|| TaskStatus::DOCUMENTED.map(further_status));
 
-fn further_status(status: TaskStatus) -> Box<[u8]> {
-    further_labels(&["status"], &[status.as_str()])
+fn further_status(status: TaskStatus) -> Snippet {
+    Snippet::further_labels(&["status"], &[status.as_str()])
 }
 
 fn transitions(row: &Row<'_>) -> Option<u64> {
     Some(row.snapshot.transitions.revision().get())
 }
 
-fn write_transitions(row: &Row<'_>, mut samples: Samples<'_, '_>) {
-    for (status, count) in row.snapshot.transitions.iter() {
+fn write_transitions(row: &Row<'_>, samples: Samples<'_, '_>) {
+    samples.write_each(row.snapshot.transitions.iter(), |(status, count), text| {
         match status.documented_place() {
-            Some(place) => samples.write_rest(&STATUSES[place], count.into()),
-            None => samples.write_rest(&further_status(status), count.into()),
+            Some(place) => write_count(&STATUSES[place], count.into(), text),
+            None => write_count(&further_status(status), count.into(), text),
         }
-    }
+    });
+}
+
+#[inline(always)]
+fn write_count(labels: &Snippet, count: u64, text: &mut Vec<u8>) {
+    labels.write(text);
+    write_integer(count, text);
+    text.push(b'\n');
 }
 
 fn counts(row: &Row<'_>) -> Option<u64> {
     row.tasks.map(|tasks| tasks.statuses().get())
 }
 
-fn write_counts(row: &Row<'_>, mut samples: Samples<'_, '_>) {
+fn write_counts(row: &Row<'_>, samples: Samples<'_, '_>) {
     if row.tasks.is_none() {
         return;
     }
@@ -231,20 +240,17 @@ fn write_counts(row: &Row<'_>, mut samples: Samples<'_, '_>) {
         }
     }
     if others.is_empty() {
-        for (pairs, counts) in PAIRS.iter().zip(counts) {
-            for (pair, count) in pairs.iter().zip(counts) {
-                samples.write_rest(&pair.labels, count);
-            }
-        }
+        let counts = PAIRS.as_flattened().iter().zip(counts.as_flattened());
+        samples.write_each(counts, |(pair, count), text| write_count(&pair.labels, *count, text));
         return;
     }
     for (kind, counts) in TaskType::DOCUMENTED.into_iter().zip(counts) {
         let counts = TaskStatus::DOCUMENTED.into_iter().zip(counts);
         others.extend(counts.map(|(status, count)| ((kind, status), count)));
     }
-    for ((kind, status), count) in others {
-        samples.write_rest(&Pair::new(kind, status).labels, count);
-    }
+    samples.write_each(others.into_iter(), |((kind, status), count), text| {
+        write_count(&Pair::new(kind, status).labels, count, text);
+    });
 }
 
 fn tasks<'a>(row: &Row<'a>) -> &'a [Task] {

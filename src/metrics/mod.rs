@@ -19,6 +19,7 @@ mod run;
 mod section;
 mod states;
 mod text;
+mod value;
 
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError, RwLock};

@@ -5,7 +5,8 @@ use prometheus::proto::{Metric, MetricFamily, MetricType};
 use crate::instruments::catalog::Kind;
 
 use super::format::Format;
-use super::text::{Text, Value};
+use super::text::Text;
+use super::value::Value;
 
 /// Writes a family. The registry has sorted its samples by their label values already.
 ///

@@ -180,7 +180,7 @@ mod tests {
     use flate2::read::DeflateDecoder;
     use proptest::prelude::*;
 
-    use crate::metrics::text::Value;
+    use crate::metrics::value::Value;
 
     use super::*;
 

@@ -7,7 +7,8 @@ use crate::instruments::catalog::INSTANCES;
 use crate::store::{InstanceSnapshot, PollState};
 
 use super::format::Format;
-use super::text::{Text, Value, labels, written};
+use super::text::{Text, labels, written};
+use super::value::Value;
 
 /// The text of the family: a sample for each state, for every account and region that has an
 /// instance. `snapshots` are in the order of their keys.

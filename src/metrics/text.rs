@@ -1,14 +1,13 @@
-//! Lines of the text formats: headers, labels, escapes and numbers.
-
-use std::io::Write as _;
+//! Lines of the text formats: headers, labels and escapes.
 
 use crate::instruments::catalog::{Family, Kind};
 
 use super::format::Format;
+use super::value::{Value, append, write_integer};
 
 /// Size at which a piece of text is handed on, unless said otherwise.
 const PIECE: usize = 64 * 1024;
-/// Room for the line that makes a piece full.
+/// Room for the line that makes a piece full, and for what is written behind it and forgotten.
 pub(super) const LINE: usize = 1024;
 
 /// Text in the making, which is handed on when a piece is full.
@@ -140,10 +139,6 @@ impl<'a> Text<'a> {
 
     fn end_line(&mut self) {
         self.open.push(b'\n');
-        self.line_ended();
-    }
-
-    fn line_ended(&mut self) {
         if self.open.len() >= self.piece {
             self.hand_on();
         }
@@ -158,24 +153,6 @@ pub(super) fn written(write: impl FnOnce(&mut Text<'_>)) -> Vec<u8> {
     write(&mut text);
     text.finish();
     written
-}
-
-/// The value of a sample. Both are written as the shortest decimal that reads back the same.
-#[derive(Clone, Copy, Debug, PartialEq)]
-pub(super) enum Value {
-    Integer(u64),
-    Float(f64),
-}
-
-impl Value {
-    pub(super) fn write(self, text: &mut Vec<u8>) {
-        match self {
-            Self::Integer(integer) => {
-                text.extend_from_slice(itoa::Buffer::new().format(integer).as_bytes());
-            }
-            Self::Float(float) => float_into(float, text),
-        }
-    }
 }
 
 /// Writes samples of one instance in one family of the catalog.
@@ -197,54 +174,85 @@ impl Samples<'_, '_> {
         self.text.value(value);
     }
 
-    /// Makes every further line begin with the label `name`, whose value is a number.
+    /// Makes every further line begin with the label `name`, whose value is a number that follows.
     pub(super) fn numbered(self, name: &str) -> Self {
         label_start(name, &mut self.text.start);
         self
     }
 
-    /// Writes a sample whose last label is `number`.
-    pub(super) fn write_numbered(&mut self, number: u64, value: u64) {
-        let mut digits = itoa::Buffer::new();
-        let open = &mut self.text.open;
-        open.extend_from_slice(&self.text.start);
-        open.extend_from_slice(digits.format(number).as_bytes());
-        open.extend_from_slice(b"\"} ");
-        open.extend_from_slice(digits.format(value).as_bytes());
-        self.text.end_line();
-    }
-
-    /// Writes a sample whose number is followed by `rest`, which [`end_of_line`] made.
-    pub(super) fn write_before(&mut self, number: u64, rest: &[u8]) {
-        let open = &mut self.text.open;
-        open.extend_from_slice(&self.text.start);
-        open.extend_from_slice(itoa::Buffer::new().format(number).as_bytes());
-        open.extend_from_slice(rest);
-        self.text.line_ended();
-    }
-
-    /// Writes a sample whose last labels are `rest`, which [`further_labels`] made.
-    pub(super) fn write_rest(&mut self, rest: &[u8], value: u64) {
-        let open = &mut self.text.open;
-        open.extend_from_slice(&self.text.start);
-        open.extend_from_slice(rest);
-        open.extend_from_slice(itoa::Buffer::new().format(value).as_bytes());
-        self.text.end_line();
+    /// Writes a sample for each item. `finish` writes what the line of one has behind the labels that
+    /// all have, up to its end.
+    pub(super) fn write_each<T>(
+        self,
+        items: impl Iterator<Item = T>,
+        finish: impl Fn(T, &mut Vec<u8>),
+    ) {
+        let text = self.text;
+        // Its place and its length are at hand as long as nobody else can change them.
+        let mut open = std::mem::take(&mut text.open);
+        for item in items {
+            open.extend_from_slice(&text.start);
+            finish(item, &mut open);
+            if open.len() >= text.piece {
+                text.open = open;
+                text.hand_on();
+                open = std::mem::take(&mut text.open);
+            }
+        }
+        text.open = open;
     }
 }
 
-/// What follows the number of a sample with these further labels and this value.
-pub(super) fn end_of_line(further_labels: &[u8], value: u64) -> Box<[u8]> {
-    let value = value.to_string();
-    [b"\"", further_labels, value.as_bytes(), b"\n"].concat().into()
+/// Text that is written often.
+pub(super) struct Snippet {
+    /// The last one may be longer than the text.
+    blocks: Box<[[u8; Self::BLOCK]]>,
+    length: usize,
 }
 
-/// The text of a sample from its last labels on, up to its value.
-pub(super) fn further_labels(names: &[&str], values: &[&str]) -> Box<[u8]> {
-    let mut text = vec![b','];
+impl Snippet {
+    /// What is copied at once: most snippets are no longer.
+    const BLOCK: usize = 64;
+
+    fn new(text: &[u8]) -> Self {
+        let blocks = text.chunks(Self::BLOCK).map(|chunk| {
+            let mut block = [0; Self::BLOCK];
+            block[..chunk.len()].copy_from_slice(chunk);
+            block
+        });
+        Self { blocks: blocks.collect(), length: text.len() }
+    }
+
+    /// The end of a sample's line behind a number, with these further labels and this value.
+    pub(super) fn end_of_line(names: &[&str], values: &[&str], value: u64) -> Self {
+        let mut text = b"\"".to_vec();
+        further_labels(names, values, &mut text);
+        write_integer(value, &mut text);
+        text.push(b'\n');
+        Self::new(&text)
+    }
+
+    /// The text of a sample from these last labels on, up to its value.
+    pub(super) fn further_labels(names: &[&str], values: &[&str]) -> Self {
+        let mut text = Vec::new();
+        further_labels(names, values, &mut text);
+        Self::new(&text)
+    }
+
+    #[inline]
+    pub(super) fn write(&self, text: &mut Vec<u8>) {
+        let mut left = self.length;
+        for block in &self.blocks {
+            append(block, left.min(Self::BLOCK), text);
+            left = left.saturating_sub(Self::BLOCK);
+        }
+    }
+}
+
+fn further_labels(names: &[&str], values: &[&str], text: &mut Vec<u8>) {
+    text.push(b',');
     text.extend(labels(names, values));
     text.extend_from_slice(b"} ");
-    text.into()
 }
 
 /// The text of the labels `names` with `values`, as it stands between the braces.
@@ -292,27 +300,10 @@ fn escape(value: &str, quotes: Quotes, text: &mut Vec<u8>) {
     }
 }
 
-fn float_into(value: f64, text: &mut Vec<u8>) {
-    if value.is_nan() {
-        text.extend_from_slice(b"NaN");
-    } else if value.is_infinite() {
-        text.extend_from_slice(if value > 0.0 { b"+Inf" } else { b"-Inf" });
-    } else {
-        // Adding zero turns -0 into 0.
-        let value = value + 0.0;
-        let mut digits = zmij::Buffer::new();
-        let digits = digits.format_finite(value);
-        if digits.contains('e') {
-            // Writing into memory cannot fail.
-            let _ = write!(text, "{value}");
-        } else {
-            text.extend_from_slice(digits.strip_suffix(".0").unwrap_or(digits).as_bytes());
-        }
-    }
-}
-
 #[cfg(test)]
 mod tests {
+    use crate::instruments::catalog::TASKS;
+
     use super::*;
 
     fn pieces(write: impl FnOnce(&mut Text<'_>)) -> Vec<String> {
@@ -351,31 +342,6 @@ mod tests {
     }
 
     #[test]
-    fn writes_numbers_in_their_shortest_form_without_exponent() {
-        let cases = [
-            (Value::Integer(u64::MAX), "18446744073709551615"),
-            (Value::Integer(0), "0"),
-            (Value::Float(1_700_000_000.0), "1700000000"),
-            (Value::Float(1_700_000_000.125), "1700000000.125"),
-            (Value::Float(0.1), "0.1"),
-            (Value::Float(1e-7), "0.0000001"),
-            (Value::Float(0.000_123), "0.000123"),
-            (Value::Float(0.1 + 0.2), "0.30000000000000004"),
-            (Value::Float(100.0), "100"),
-            (Value::Float(9_007_199_254_740_993.0), "9007199254740992"),
-            (Value::Float(1e21), "1000000000000000000000"),
-            (Value::Float(-0.0), "0"),
-            (Value::Float(-2.5), "-2.5"),
-            (Value::Float(f64::NAN), "NaN"),
-            (Value::Float(f64::INFINITY), "+Inf"),
-            (Value::Float(f64::NEG_INFINITY), "-Inf"),
-        ];
-        for (value, expected) in cases {
-            assert_eq!(written(|text| text.value(value)), format!(" {expected}\n"));
-        }
-    }
-
-    #[test]
     fn counters_have_another_name_in_the_headers_of_openmetrics() {
         let header = |format| written(|text| text.header("m_total", Kind::Counter, "h", format));
         assert_eq!(header(Format::Text), "# HELP m_total h\n# TYPE m_total counter\n");
@@ -384,17 +350,41 @@ mod tests {
 
     #[test]
     fn a_long_text_comes_in_pieces_that_end_at_line_ends() {
-        let pieces = pieces(|text| {
-            for number in 0..20_000 {
-                text.raw("some_metric_with_a_long_name");
-                text.value(Value::Integer(number));
-            }
-        });
+        let writers: [fn(&mut Text<'_>); 2] = [
+            |text| {
+                for number in 0..20_000 {
+                    text.raw("some_metric_with_a_long_name");
+                    text.value(Value::Integer(number));
+                }
+            },
+            |text| {
+                text.samples(&TASKS, b"account=\"a\"").write_each(0..20_000, |number, text| {
+                    text.extend_from_slice(b"} ");
+                    write_integer(number, text);
+                    text.push(b'\n');
+                });
+            },
+        ];
+        for write in writers {
+            let pieces = pieces(write);
 
-        assert!(pieces.len() > 5);
-        assert!(pieces.iter().all(|piece| piece.ends_with('\n')));
-        assert!(pieces.iter().all(|piece| piece.len() < PIECE + LINE));
-        assert_eq!(pieces.concat().lines().count(), 20_000);
+            assert!(pieces.len() > 5);
+            assert!(pieces.iter().all(|piece| piece.ends_with('\n')));
+            assert!(pieces.iter().all(|piece| piece.len() < PIECE + LINE));
+            let text = pieces.concat();
+            let numbers = text.lines().map(|line| line.split(' ').next_back().unwrap().parse());
+            assert!(numbers.eq((0..20_000).map(Ok)));
+        }
+    }
+
+    #[test]
+    fn a_snippet_of_any_length_is_written_whole() {
+        let letters: Vec<u8> = (b'a'..=b'z').cycle().take(3 * Snippet::BLOCK).collect();
+        for length in 0..letters.len() {
+            let mut text = b"before ".to_vec();
+            Snippet::new(&letters[..length]).write(&mut text);
+            assert_eq!(text, [b"before ", &letters[..length]].concat());
+        }
     }
 
     #[test]

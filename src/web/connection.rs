@@ -27,8 +27,11 @@ use super::routes::Routes;
 use super::sending::Sending;
 use super::tls::H2;
 
-/// Bytes that a connection holds of what it reads, and of what it writes: a piece of a page.
-const BUFFER: usize = 64 * 1024;
+/// Bytes that a connection holds of what it reads, and of what it writes until it does: two pieces of
+/// a page and some of a third. A reader who is quicker than the page is woken once for all three.
+const BUFFER: usize = 128 * 1024;
+/// Bytes that a stream of an HTTP/2 connection holds of what it writes: a piece of a page.
+const STREAM_BUFFER: usize = 64 * 1024;
 /// Requests at a time on an HTTP/2 connection.
 const STREAMS: u32 = 32;
 /// How long a client has to take what is on its way when its connection is over.
@@ -156,7 +159,7 @@ impl Server {
         let connection = http2::Builder::new(TokioExecutor::new())
             .max_concurrent_streams(STREAMS)
             .max_header_list_size(u32::try_from(self.limits.head_size).unwrap_or(u32::MAX))
-            .max_send_buf_size(BUFFER)
+            .max_send_buf_size(STREAM_BUFFER)
             .serve_connection(
                 TokioIo::new(stream),
                 service_fn(move |request| {
