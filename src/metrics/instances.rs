@@ -14,7 +14,7 @@ use crate::instruments::catalog::{
 };
 use crate::store::{GoodWalk, InstanceSnapshot, Revision, TaskList};
 
-use super::text::{Samples, Snippet, Text};
+use super::text::{Samples, Text, end_of_line, further_labels};
 use super::value::{Value, write_integer};
 
 /// A family and what each instance contributes to it.
@@ -162,8 +162,8 @@ fn write_status(row: &Row<'_>, samples: Samples<'_, '_>) {
     samples.numbered("import_id").write_each(tasks(row).iter(), |task, text| {
         write_integer(task.import_id.0, text);
         match documented(task.kind, task.status) {
-            Some((kind, status)) => PAIRS[kind][status].one.write(text),
-            None => Pair::new(task.kind, task.status).one.write(text),
+            Some((kind, status)) => text.extend_from_slice(&PAIRS[kind][status].one),
+            None => text.extend_from_slice(&Pair::new(task.kind, task.status).one),
         }
     });
 }
@@ -175,16 +175,15 @@ fn documented(kind: TaskType, status: TaskStatus) -> Option<(usize, usize)> {
 
 /// A type and a status as text.
 struct Pair {
-    labels: Snippet,
+    labels: Box<[u8]>,
     /// What follows the ID of a task that has them.
-    one: Snippet,
+    one: Box<[u8]>,
 }
 
 impl Pair {
     fn new(kind: TaskType, status: TaskStatus) -> Self {
-        let (names, values) = (["type", "status"], [kind.as_str(), status.as_str()]);
-        let labels = Snippet::further_labels(&names, &values);
-        Self { labels, one: Snippet::end_of_line(&names, &values, 1) }
+        let labels = further_labels(&["type", "status"], &[kind.as_str(), status.as_str()]);
+        Self { one: end_of_line(&labels, 1), labels }
     }
 }
 
@@ -196,11 +195,11 @@ static PAIRS: LazyLock<[[Pair; TaskStatus::DOCUMENTED.len()]; TaskType::DOCUMENT
     });
 
 /// The labels of documented statuses, by their places.
-static STATUSES: LazyLock<[Snippet; TaskStatus::DOCUMENTED.len()]> =
+static STATUSES: LazyLock<[Box<[u8]>; TaskStatus::DOCUMENTED.len()]> =
     LazyLock::new(|| TaskStatus::DOCUMENTED.map(further_status));
 
-fn further_status(status: TaskStatus) -> Snippet {
-    Snippet::further_labels(&["status"], &[status.as_str()])
+fn further_status(status: TaskStatus) -> Box<[u8]> {
+    further_labels(&["status"], &[status.as_str()])
 }
 
 fn transitions(row: &Row<'_>) -> Option<u64> {
@@ -216,9 +215,8 @@ fn write_transitions(row: &Row<'_>, samples: Samples<'_, '_>) {
     });
 }
 
-#[inline(always)]
-fn write_count(labels: &Snippet, count: u64, text: &mut Vec<u8>) {
-    labels.write(text);
+fn write_count(labels: &[u8], count: u64, text: &mut Vec<u8>) {
+    text.extend_from_slice(labels);
     write_integer(count, text);
     text.push(b'\n');
 }

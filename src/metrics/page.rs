@@ -113,7 +113,7 @@ impl TextPage {
         let Self { before, plan, format, after } = self;
         let mut parts = Parts { plan, format, section: 0, cell: 0 };
         let mut ready = VecDeque::new();
-        let room = |left: u64| Vec::with_capacity(PIECE.min(left as usize) + LINE);
+        let room = |left: u64| Vec::with_capacity((PIECE + LINE).min(left as usize));
         let mut first = room(left);
         first.extend_from_slice(&before);
         let (mut rest, mut after) = (Memory::from(first), Some(after));

@@ -3,11 +3,11 @@
 use crate::instruments::catalog::{Family, Kind};
 
 use super::format::Format;
-use super::value::{Value, append, write_integer};
+use super::value::Value;
 
 /// Size at which a piece of text is handed on, unless said otherwise.
 const PIECE: usize = 64 * 1024;
-/// Room for the line that makes a piece full, and for what is written behind it and forgotten.
+/// Room for the line that makes a piece full.
 pub(super) const LINE: usize = 1024;
 
 /// Text in the making, which is handed on when a piece is full.
@@ -139,6 +139,10 @@ impl<'a> Text<'a> {
 
     fn end_line(&mut self) {
         self.open.push(b'\n');
+        self.line_ended();
+    }
+
+    fn line_ended(&mut self) {
         if self.open.len() >= self.piece {
             self.hand_on();
         }
@@ -188,71 +192,26 @@ impl Samples<'_, '_> {
         finish: impl Fn(T, &mut Vec<u8>),
     ) {
         let text = self.text;
-        // Its place and its length are at hand as long as nobody else can change them.
-        let mut open = std::mem::take(&mut text.open);
         for item in items {
-            open.extend_from_slice(&text.start);
-            finish(item, &mut open);
-            if open.len() >= text.piece {
-                text.open = open;
-                text.hand_on();
-                open = std::mem::take(&mut text.open);
-            }
-        }
-        text.open = open;
-    }
-}
-
-/// Text that is written often.
-pub(super) struct Snippet {
-    /// The last one may be longer than the text.
-    blocks: Box<[[u8; Self::BLOCK]]>,
-    length: usize,
-}
-
-impl Snippet {
-    /// What is copied at once: most snippets are no longer.
-    const BLOCK: usize = 64;
-
-    fn new(text: &[u8]) -> Self {
-        let blocks = text.chunks(Self::BLOCK).map(|chunk| {
-            let mut block = [0; Self::BLOCK];
-            block[..chunk.len()].copy_from_slice(chunk);
-            block
-        });
-        Self { blocks: blocks.collect(), length: text.len() }
-    }
-
-    /// The end of a sample's line behind a number, with these further labels and this value.
-    pub(super) fn end_of_line(names: &[&str], values: &[&str], value: u64) -> Self {
-        let mut text = b"\"".to_vec();
-        further_labels(names, values, &mut text);
-        write_integer(value, &mut text);
-        text.push(b'\n');
-        Self::new(&text)
-    }
-
-    /// The text of a sample from these last labels on, up to its value.
-    pub(super) fn further_labels(names: &[&str], values: &[&str]) -> Self {
-        let mut text = Vec::new();
-        further_labels(names, values, &mut text);
-        Self::new(&text)
-    }
-
-    #[inline]
-    pub(super) fn write(&self, text: &mut Vec<u8>) {
-        let mut left = self.length;
-        for block in &self.blocks {
-            append(block, left.min(Self::BLOCK), text);
-            left = left.saturating_sub(Self::BLOCK);
+            text.open.extend_from_slice(&text.start);
+            finish(item, &mut text.open);
+            text.line_ended();
         }
     }
 }
 
-fn further_labels(names: &[&str], values: &[&str], text: &mut Vec<u8>) {
-    text.push(b',');
+/// What follows the number of a sample with these further labels and this value.
+pub(super) fn end_of_line(further_labels: &[u8], value: u64) -> Box<[u8]> {
+    let value = value.to_string();
+    [b"\"", further_labels, value.as_bytes(), b"\n"].concat().into()
+}
+
+/// The text of a sample from its last labels on, up to its value.
+pub(super) fn further_labels(names: &[&str], values: &[&str]) -> Box<[u8]> {
+    let mut text = vec![b','];
     text.extend(labels(names, values));
     text.extend_from_slice(b"} ");
+    text.into()
 }
 
 /// The text of the labels `names` with `values`, as it stands between the braces.
@@ -303,6 +262,7 @@ fn escape(value: &str, quotes: Quotes, text: &mut Vec<u8>) {
 #[cfg(test)]
 mod tests {
     use crate::instruments::catalog::TASKS;
+    use crate::metrics::value::write_integer;
 
     use super::*;
 
@@ -374,16 +334,6 @@ mod tests {
             let text = pieces.concat();
             let numbers = text.lines().map(|line| line.split(' ').next_back().unwrap().parse());
             assert!(numbers.eq((0..20_000).map(Ok)));
-        }
-    }
-
-    #[test]
-    fn a_snippet_of_any_length_is_written_whole() {
-        let letters: Vec<u8> = (b'a'..=b'z').cycle().take(3 * Snippet::BLOCK).collect();
-        for length in 0..letters.len() {
-            let mut text = b"before ".to_vec();
-            Snippet::new(&letters[..length]).write(&mut text);
-            assert_eq!(text, [b"before ", &letters[..length]].concat());
         }
     }
 
