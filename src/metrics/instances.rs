@@ -14,7 +14,7 @@ use crate::instruments::catalog::{
 };
 use crate::store::{GoodWalk, InstanceSnapshot, Revision, TaskList};
 
-use super::text::{Samples, Text, end_of_line, further_labels};
+use super::text::{Samples, Text, behind_number, further_labels};
 use super::value::{Value, write_integer};
 
 /// A family and what each instance contributes to it.
@@ -149,7 +149,6 @@ fn each_position(row: &Row<'_>, samples: Samples<'_, '_>, value: fn(Position) ->
         write_integer(import_id, text);
         text.extend_from_slice(b"\"} ");
         write_integer(value.into(), text);
-        text.push(b'\n');
     });
 }
 
@@ -183,7 +182,7 @@ struct Pair {
 impl Pair {
     fn new(kind: TaskType, status: TaskStatus) -> Self {
         let labels = further_labels(&["type", "status"], &[kind.as_str(), status.as_str()]);
-        Self { one: end_of_line(&labels, 1), labels }
+        Self { one: behind_number(&labels, 1), labels }
     }
 }
 
@@ -218,7 +217,6 @@ fn write_transitions(row: &Row<'_>, samples: Samples<'_, '_>) {
 fn write_count(labels: &[u8], count: u64, text: &mut Vec<u8>) {
     text.extend_from_slice(labels);
     write_integer(count, text);
-    text.push(b'\n');
 }
 
 fn counts(row: &Row<'_>) -> Option<u64> {

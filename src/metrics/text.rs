@@ -139,10 +139,6 @@ impl<'a> Text<'a> {
 
     fn end_line(&mut self) {
         self.open.push(b'\n');
-        self.line_ended();
-    }
-
-    fn line_ended(&mut self) {
         if self.open.len() >= self.piece {
             self.hand_on();
         }
@@ -184,26 +180,25 @@ impl Samples<'_, '_> {
         self
     }
 
-    /// Writes a sample for each item. `finish` writes what the line of one has behind the labels that
-    /// all have, up to its end.
+    /// Writes a sample for each item. `rest` writes what one has behind the labels that all have.
     pub(super) fn write_each<T>(
         self,
         items: impl Iterator<Item = T>,
-        finish: impl Fn(T, &mut Vec<u8>),
+        rest: impl Fn(T, &mut Vec<u8>),
     ) {
         let text = self.text;
         for item in items {
             text.open.extend_from_slice(&text.start);
-            finish(item, &mut text.open);
-            text.line_ended();
+            rest(item, &mut text.open);
+            text.end_line();
         }
     }
 }
 
 /// What follows the number of a sample with these further labels and this value.
-pub(super) fn end_of_line(further_labels: &[u8], value: u64) -> Box<[u8]> {
+pub(super) fn behind_number(further_labels: &[u8], value: u64) -> Box<[u8]> {
     let value = value.to_string();
-    [b"\"", further_labels, value.as_bytes(), b"\n"].concat().into()
+    [b"\"", further_labels, value.as_bytes()].concat().into()
 }
 
 /// The text of a sample from its last labels on, up to its value.
@@ -302,6 +297,12 @@ mod tests {
     }
 
     #[test]
+    fn a_value_ends_its_line() {
+        assert_eq!(written(|text| text.value(Value::Integer(12))), " 12\n");
+        assert_eq!(written(|text| text.value(Value::Float(2.5))), " 2.5\n");
+    }
+
+    #[test]
     fn counters_have_another_name_in_the_headers_of_openmetrics() {
         let header = |format| written(|text| text.header("m_total", Kind::Counter, "h", format));
         assert_eq!(header(Format::Text), "# HELP m_total h\n# TYPE m_total counter\n");
@@ -321,7 +322,6 @@ mod tests {
                 text.samples(&TASKS, b"account=\"a\"").write_each(0..20_000, |number, text| {
                     text.extend_from_slice(b"} ");
                     write_integer(number, text);
-                    text.push(b'\n');
                 });
             },
         ];
